@@ -1,0 +1,57 @@
+/**
+ * The disk as the broker sees it: files under one or more directories, with the durability steps spelled out,
+ * so that a simulation can lose whatever was not synced. Paths are absolute. A missing file is an `undefined`
+ * or a `DiskError` with code `ENOENT`; every other failure is a `DiskError` with the system's code.
+ */
+export interface Disk {
+  /** Opens for reading and writing. `create` makes an empty file where there is none. */
+  open(path: string, options?: { create?: boolean }): Promise<DiskFile>
+  /** The whole file, or undefined where there is none. For small files: the caller bounds the size. */
+  readFile(path: string): Promise<Buffer | undefined>
+  /**
+   * Replaces a file so that a crash leaves either the old or the new content: temporary file, sync, rename,
+   * sync of the directory.
+   */
+  replaceFile(path: string, bytes: Uint8Array): Promise<void>
+  /** The names in a directory, sorted; empty where the directory does not exist. */
+  list(directory: string): Promise<string[]>
+  /** Size in bytes, or undefined where there is no such file. */
+  size(path: string): Promise<number | undefined>
+  /** Makes a directory and its parents, and syncs the parent of each one made. */
+  makeDirectory(path: string): Promise<void>
+  /** Within one file system. The directories of both paths are synced. */
+  rename(from: string, to: string): Promise<void>
+  /** Removes a file; no error where there is none. */
+  remove(path: string): Promise<void>
+  /** Removes a directory with all that is in it; no error where there is none. */
+  removeDirectory(path: string): Promise<void>
+  /** Makes creations and removals in a directory durable. */
+  syncDirectory(path: string): Promise<void>
+  /** Bytes free for this user on the file system that holds `path`. */
+  freeBytes(path: string): Promise<number>
+}
+
+export interface DiskFile {
+  /** Fills `target` from `position` on; resolves to the number of bytes read, less than asked only at the end. */
+  read(target: Uint8Array, position: number): Promise<number>
+  /** Writes all buffers one after another at `position`, whole or with an error: after one, cut the file back. */
+  write(buffers: readonly Uint8Array[], position: number): Promise<void>
+  /** Returns once data and size are on stable storage. After an error nothing is known of what was written before. */
+  sync(): Promise<void>
+  truncate(size: number): Promise<void>
+  size(): Promise<number>
+  close(): Promise<void>
+}
+
+export class DiskError extends Error {
+  /** The system's code: `ENOENT`, `ENOSPC`, `EIO` and so on. */
+  readonly code: string
+  readonly path: string
+  constructor(operation: string, path: string, cause: unknown) {
+    const code = (cause as { code?: string } | undefined)?.code ?? 'EUNKNOWN'
+    super(`${operation} ${path}: ${code}`, { cause })
+    this.name = 'DiskError'
+    this.code = code
+    this.path = path
+  }
+}
