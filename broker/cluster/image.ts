@@ -1,0 +1,124 @@
+import type { Uuid } from '../runtime/random.ts'
+import type { BrokerRegistered, ConfigResource, MetadataRecord, PartitionChanged } from './metadata-record.ts'
+
+/**
+ * What the cluster is, as of one position in the metadata log. A pure fold: every process that reads the same log
+ * holds the same image. Nobody changes one; `fold` makes the next.
+ */
+export interface Image {
+  /** Of the last item that is folded in; 0: none. */
+  readonly sequence: number
+  readonly brokers: ReadonlyMap<number, BrokerRegistered>
+  readonly topics: ReadonlyMap<Uuid, TopicImage>
+  readonly topicIds: ReadonlyMap<string, Uuid>
+  /** By `configKey`; only what was set, never defaults. */
+  readonly configs: ReadonlyMap<string, ReadonlyMap<string, string>>
+}
+
+export interface TopicImage {
+  readonly id: Uuid
+  readonly name: string
+  /** By partition number, without gaps. */
+  readonly partitions: readonly PartitionImage[]
+}
+
+export type PartitionImage = Omit<PartitionChanged, 'type' | 'topicId'>
+
+export const emptyImage: Image = {
+  sequence: 0,
+  brokers: new Map(),
+  topics: new Map(),
+  topicIds: new Map(),
+  configs: new Map(),
+}
+
+export function configKey(resource: ConfigResource): string {
+  return `${resource.kind}:${resource.name}`
+}
+
+const noConfigs: ReadonlyMap<string, string> = new Map()
+
+/** What was set for a resource; empty where nothing was. */
+export function configsOf(image: Image, resource: ConfigResource): ReadonlyMap<string, string> {
+  return image.configs.get(configKey(resource)) ?? noConfigs
+}
+
+export function topicNamed(image: Image, name: string): TopicImage | undefined {
+  const id = image.topicIds.get(name)
+  return id === undefined ? undefined : image.topics.get(id)
+}
+
+/** Throws where a record does not follow from the image: the log is damaged, and going on would spread it. */
+export function fold(image: Image, sequence: number, records: readonly MetadataRecord[]): Image {
+  const next = {
+    sequence,
+    brokers: new Map(image.brokers),
+    topics: new Map(image.topics),
+    topicIds: new Map(image.topicIds),
+    configs: new Map(image.configs),
+  }
+  // Arrays of partitions that this fold made, and may therefore go on to change.
+  const fresh = new Map<Uuid, PartitionImage[]>()
+  for (const record of records) foldRecord(next, record, fresh)
+  return next
+}
+
+interface Draft {
+  readonly brokers: Map<number, BrokerRegistered>
+  readonly topics: Map<Uuid, TopicImage>
+  readonly topicIds: Map<string, Uuid>
+  readonly configs: Map<string, ReadonlyMap<string, string>>
+}
+
+function foldRecord(draft: Draft, record: MetadataRecord, fresh: Map<Uuid, PartitionImage[]>): void {
+  switch (record.type) {
+    case 'brokerRegistered':
+      draft.brokers.set(record.brokerId, record)
+      return
+    case 'topicCreated': {
+      if (draft.topicIds.has(record.name)) throw new Error(`metadata log: topic ${record.name} is created twice`)
+      draft.topics.set(record.topicId, { id: record.topicId, name: record.name, partitions: [] })
+      draft.topicIds.set(record.name, record.topicId)
+      return
+    }
+    case 'topicDeleted': {
+      const topic = draft.topics.get(record.topicId)
+      if (topic === undefined) throw new Error(`metadata log: topic ${record.topicId} is deleted but unknown`)
+      draft.topics.delete(record.topicId)
+      draft.topicIds.delete(topic.name)
+      draft.configs.delete(configKey({ kind: 'topic', name: topic.name }))
+      return
+    }
+    case 'partitionChanged':
+      foldPartition(draft, record, fresh)
+      return
+    case 'configChanged': {
+      const key = configKey(record.resource)
+      const values = new Map(draft.configs.get(key))
+      for (const [name, value] of record.changes) {
+        if (value === null) values.delete(name)
+        else values.set(name, value)
+      }
+      if (values.size > 0) draft.configs.set(key, values)
+      else draft.configs.delete(key)
+    }
+  }
+}
+
+function foldPartition(draft: Draft, record: PartitionChanged, fresh: Map<Uuid, PartitionImage[]>): void {
+  const { type: _, topicId, ...partition } = record
+  const topic = draft.topics.get(topicId)
+  if (topic === undefined) throw new Error(`metadata log: a partition of the unknown topic ${topicId}`)
+  let partitions = fresh.get(topicId)
+  if (partitions === undefined) {
+    partitions = [...topic.partitions]
+    fresh.set(topicId, partitions)
+    draft.topics.set(topicId, { ...topic, partitions })
+  }
+  const known = partitions[partition.partition]
+  const expected = known === undefined ? 0 : known.partitionEpoch + 1
+  if (partition.partition > partitions.length || partition.partitionEpoch !== expected) {
+    throw new Error(`metadata log: ${topic.name}-${partition.partition} has epoch ${partition.partitionEpoch}, not ${expected}`)
+  }
+  partitions[partition.partition] = partition
+}

@@ -1,0 +1,125 @@
+// Cluster metadata is a log in the table: one item per batch of records, put if absent at the next number. To change
+// something, fold what is there, decide, and append; whoever loses the race folds the winner in and decides again.
+//
+//   table partition `metadata`   sort key 000000000042   value { records: [...] }
+//
+// No leader is needed for that, and one conditional write can move a thousand partitions.
+
+import { type Json, type Table, TableError, type Write } from '../table/table.ts'
+import { emptyImage, fold, type Image } from './image.ts'
+import type { MetadataRecord } from './metadata-record.ts'
+
+const tablePartition = 'metadata'
+
+export interface MetadataLogOptions {
+  readonly table: Table
+  /** Characters of JSON that one item holds at most; larger batches span several items in one commit. */
+  readonly itemCharactersMax: number
+  /** How often a change is decided anew after it lost a race. */
+  readonly attemptsMax: number
+}
+
+/** What to append, and what to answer once it is; or an answer alone, where nothing is to be changed. */
+export interface Decision<T> {
+  readonly records: readonly MetadataRecord[]
+  readonly answer: T
+}
+
+export class MetadataLog {
+  readonly #options: MetadataLogOptions
+  readonly #listeners = new Set<(image: Image) => void>()
+  #image: Image = emptyImage
+  #last: Promise<unknown> = Promise.resolve()
+
+  private constructor(options: MetadataLogOptions) {
+    this.#options = options
+  }
+
+  /** Reads the whole log. Throws `TableError` where the table is away. */
+  static async open(options: MetadataLogOptions): Promise<MetadataLog> {
+    const log = new MetadataLog(options)
+    await log.refresh()
+    return log
+  }
+
+  get image(): Image {
+    return this.#image
+  }
+
+  /** Called after each change with the image that it led to, in order. */
+  onChange(listener: (image: Image) => void): void {
+    this.#listeners.add(listener)
+  }
+
+  /** Folds in what others appended. */
+  refresh(): Promise<void> {
+    return this.#inTurn(() => this.#catchUp())
+  }
+
+  /**
+   * Decides on the newest image and appends. `decide` is pure: it is called again when someone else was first.
+   * Throws `TableError` where the table is away or the outcome is unknown; the image then shows, later, what happened.
+   */
+  change<T>(decide: (image: Image) => Decision<T>): Promise<T> {
+    return this.#inTurn(async () => {
+      for (let attempt = 0; attempt < this.#options.attemptsMax; attempt++) {
+        const { records, answer } = decide(this.#image)
+        if (records.length === 0) return answer
+        const items = this.#items(records)
+        const { committed } = await this.#options.table.commit(items.map(({ write }) => write))
+        if (committed) {
+          for (const item of items) this.#advance(item.sequence, item.records)
+          return answer
+        }
+        await this.#catchUp()
+      }
+      throw new TableError('away', `the metadata log was contended ${this.#options.attemptsMax} times in a row`)
+    })
+  }
+
+  #items(records: readonly MetadataRecord[]): { sequence: number; records: MetadataRecord[]; write: Write }[] {
+    const batches: MetadataRecord[][] = []
+    let characters = Infinity
+    for (const record of records) {
+      const length = JSON.stringify(record).length + 1
+      if (characters + length > this.#options.itemCharactersMax) {
+        batches.push([])
+        characters = 0
+      }
+      batches.at(-1)!.push(record)
+      characters += length
+    }
+    return batches.map((batch, index) => {
+      const sequence = this.#image.sequence + 1 + index
+      const key = { partition: tablePartition, sort: sortKey(sequence) }
+      return { sequence, records: batch, write: { kind: 'put', key, value: { records: batch } as unknown as Json, expect: 'absent' } }
+    })
+  }
+
+  async #catchUp(): Promise<void> {
+    const items = await this.#options.table.query(tablePartition, { start: sortKey(this.#image.sequence + 1) })
+    for (const item of items) {
+      const { records } = item.value as unknown as { records: MetadataRecord[] }
+      this.#advance(Number(item.sort), records)
+    }
+  }
+
+  #advance(sequence: number, records: readonly MetadataRecord[]): void {
+    if (sequence !== this.#image.sequence + 1) {
+      throw new Error(`metadata log: item ${sequence} follows ${this.#image.sequence}`)
+    }
+    this.#image = fold(this.#image, sequence, records)
+    for (const listener of this.#listeners) listener(this.#image)
+  }
+
+  /** One refresh or change at a time: both read the image, wait, and advance it. */
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(run, run)
+    this.#last = turn.catch(() => {})
+    return turn
+  }
+}
+
+function sortKey(sequence: number): string {
+  return String(sequence).padStart(12, '0')
+}

@@ -1,0 +1,62 @@
+import type { Uuid } from '../runtime/random.ts'
+
+// The records of the metadata log. They are kept for ever in snapshots and in every broker's image, so a field is
+// never renamed or given another meaning; a new one is optional.
+
+export type MetadataRecord =
+  | BrokerRegistered
+  | TopicCreated
+  | TopicDeleted
+  | PartitionChanged
+  | ConfigChanged
+
+/** A broker started: a new incarnation, which owns nothing that an older one did (KIP-903). */
+export interface BrokerRegistered {
+  readonly type: 'brokerRegistered'
+  readonly brokerId: number
+  readonly incarnation: Uuid
+  /** Of the data directory. Another one than before: what this broker had replicated is gone. */
+  readonly diskId: Uuid
+  readonly host: string
+  readonly port: number
+  readonly rack: string | null
+}
+
+export interface TopicCreated {
+  readonly type: 'topicCreated'
+  readonly topicId: Uuid
+  readonly name: string
+}
+
+export interface TopicDeleted {
+  readonly type: 'topicDeleted'
+  readonly topicId: Uuid
+}
+
+/** The whole state of one partition; `partitionEpoch` grows by one with each. */
+export interface PartitionChanged {
+  readonly type: 'partitionChanged'
+  readonly topicId: Uuid
+  readonly partition: number
+  /** -1: no leader. */
+  readonly leader: number
+  readonly leaderEpoch: number
+  readonly partitionEpoch: number
+  readonly replicas: readonly number[]
+  readonly isr: readonly number[]
+  /** Eligible leader replicas (KIP-966). */
+  readonly elr: readonly number[]
+}
+
+/** Kafka's names and values. Null takes a setting back to its default. */
+export interface ConfigChanged {
+  readonly type: 'configChanged'
+  readonly resource: ConfigResource
+  readonly changes: readonly (readonly [name: string, value: string | null])[]
+}
+
+export interface ConfigResource {
+  readonly kind: 'topic' | 'broker' | 'group'
+  /** The topic's name, the broker's id or '' for all brokers, the group's id. */
+  readonly name: string
+}
