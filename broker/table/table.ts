@@ -2,7 +2,8 @@
  * The table: small items with a version, read strongly consistently and written under conditions. It holds the
  * metadata log, manifests, groups, offsets and leases. SQLite on a laptop, DynamoDB in production.
  *
- * An item's key is a `partition` (what can be queried together) and a `sort` key in it, compared as UTF-8 bytes.
+ * An item's key is a `partition` (what can be queried together, 1 to 2,048 bytes) and a `sort` key in it (1 to
+ * 1,024 bytes, compared as UTF-8).
  * A value is JSON of at most `itemBytesMax` bytes. A version starts at 1 when an item is made and grows by 1 with
  * each write; an item that was deleted and made again starts over, so who relies on versions does not delete.
  */
@@ -16,7 +17,7 @@ export interface Table {
    * answer is resolved inside: after a conflict the implementation reads back and compares its own token before it
    * reports one, so `conflict` means that someone else's write came first.
    *
-   * At most `commitWritesMax` writes, each to a different item. Throws `TableError` where the outcome is unknown
+   * At most `commitWritesMax` writes of `commitBytesMax` bytes together, each to a different item. Throws `TableError` where the outcome is unknown
    * or the table is away: the caller reads again before it believes anything.
    */
   commit(writes: readonly Write[]): Promise<CommitResult>
@@ -26,6 +27,8 @@ export interface Table {
 /** DynamoDB's own limits, held by every implementation so that nothing works on a laptop alone. */
 export const itemBytesMax = 390 * 1024
 export const commitWritesMax = 100
+/** Keys and values of one commit together. */
+export const commitBytesMax = 3_700 * 1024
 
 export interface Key {
   readonly partition: string
