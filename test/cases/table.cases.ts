@@ -225,7 +225,7 @@ function commitCases(fixture: () => Fixture): void {
 
 function queryCases(fixture: () => Fixture): void {
   // In the order of UTF-8. JavaScript's own comparison would put the elephant before U+FFFD.
-  const ordered = ['!', '0', '00', '01', '1', '10', 'A', 'a', 'a/', 'a/b', 'a/é', 'a0', 'b', 'é', '\ud7ff', '\ue000', '\ufffd', '🐘', '🐘/x']
+  const ordered = ['\u0000', ' ', '!', '0', '00', '01', '1', '10', 'A', 'a', 'a/', 'a/b', 'a/é', 'a0', 'b', 'é', '\ud7ff', '\ue000', '\ufffd', '🐘', '🐘/x']
 
   it('a query returns a partition in the order of UTF-8, whatever the order of writing', async () => {
     const f = fixture()
