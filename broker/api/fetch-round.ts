@@ -1,0 +1,123 @@
+import { ErrorCode } from '../protocol/error-code.ts'
+import type { FetchRequest } from '../protocol/messages/fetch.ts'
+import type { Partition, PartitionRead } from '../replication/partition.ts'
+import type { Uuid } from '../runtime/random.ts'
+import type { FetchContext } from './fetch.ts'
+import type { FetchTarget } from './fetch-session.ts'
+import { Wakeup } from './wakeup.ts'
+
+export interface FetchResult {
+  readonly target: FetchTarget
+  readonly topicId: Uuid | undefined
+  readonly partition: Partition | undefined
+  readonly read: PartitionRead
+}
+
+/** One request's reads over its partitions, repeated until there is enough. */
+export class FetchRound {
+  readonly #context: FetchContext
+  readonly #request: FetchRequest
+  readonly #targets: readonly (readonly [FetchTarget, Uuid | undefined])[]
+  #results: FetchResult[] = []
+  #unwatch: (() => void)[] = []
+
+  constructor(context: FetchContext, request: FetchRequest, targets: readonly (readonly [FetchTarget, Uuid | undefined])[]) {
+    this.#context = context
+    this.#request = request
+    this.#targets = targets
+  }
+
+  get results(): readonly FetchResult[] {
+    return this.#results
+  }
+
+  get bytes(): number {
+    let bytes = 0
+    for (const { read } of this.#results) bytes += read.bytes
+    return bytes
+  }
+
+  get hasError(): boolean {
+    return this.#results.some(({ read }) => read.errorCode !== ErrorCode.NONE || read.divergingEpoch !== undefined)
+  }
+
+  /**
+   * Listens, from before the read on, so that nothing that arrives during it is missed. Wakes when `bytesMin` have
+   * become readable since.
+   */
+  watch(bytesMin: number): Wakeup {
+    const wakeup = new Wakeup(this.#context.clock)
+    let arrived = 0
+    const listener = (bytes: number) => {
+      arrived += bytes
+      if (arrived + this.bytes >= bytesMin) wakeup.wake()
+    }
+    for (const [target, topicId] of this.#targets) {
+      if (topicId === undefined) continue
+      const partition = this.#context.partitions.leader(topicId, target.partition)
+      if (typeof partition !== 'number') this.#unwatch.push(partition.watch(listener))
+    }
+    return wakeup
+  }
+
+  unwatch(): void {
+    for (const stop of this.#unwatch) stop()
+    this.#unwatch = []
+  }
+
+  /**
+   * Reads every partition within the bytes that are left. What is in memory comes at once; reads of disks and object
+   * store go on side by side. Where there is something already, the object store gets only a short grace.
+   */
+  async read(deadline: number): Promise<void> {
+    const bytesMax = Math.min(this.#request.maxBytes, this.#context.fetchLimits.bytesMax())
+    const pending: Promise<unknown>[] = []
+    const results: FetchResult[] = []
+    let reserved = 0
+    this.#targets.forEach(([target, topicId], index) => {
+      const left = Math.min(target.bytesMax, bytesMax - reserved)
+      const partition = this.#find(target, topicId)
+      if (typeof partition === 'number') {
+        results[index] = { target, topicId, partition: undefined, read: refusedRead(partition) }
+        return
+      }
+      const read = partition.read({
+        offset: target.fetchOffset, bytesMax: Math.max(left, 0), minOneBatch: reserved === 0,
+        isCommittedOnly: this.#request.isolationLevel === 1, deadline,
+        currentLeaderEpoch: target.currentLeaderEpoch, lastFetchedEpoch: target.lastFetchedEpoch,
+      })
+      if (!(read instanceof Promise)) {
+        reserved += read.bytes
+        results[index] = { target, topicId, partition, read }
+        return
+      }
+      reserved += Math.max(left, 0)
+      results[index] = { target, topicId, partition, read: partition.nothing() }
+      pending.push(read.then((done) => {
+        results[index] = { target, topicId, partition, read: done }
+      }))
+    })
+    if (pending.length > 0) await this.#settle(pending, results)
+    this.#results = [...results]
+  }
+
+  async #settle(pending: readonly Promise<unknown>[], results: readonly FetchResult[]): Promise<void> {
+    const all = Promise.all(pending)
+    if (!results.some(({ read }) => read.bytes > 0)) {
+      await all
+      return
+    }
+    const grace = new Wakeup(this.#context.clock)
+    all.then(() => grace.wake(), () => grace.wake())
+    await grace.orAfter(this.#context.fetchLimits.coldGraceMs)
+  }
+
+  #find(target: FetchTarget, topicId: Uuid | undefined): Partition | number {
+    if (topicId === undefined) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    return this.#context.partitions.leader(topicId, target.partition)
+  }
+}
+
+function refusedRead(errorCode: number): PartitionRead {
+  return { errorCode, highWatermark: -1, lastStableOffset: -1, logStartOffset: -1, buffers: [], bytes: 0, aborted: null, divergingEpoch: undefined }
+}

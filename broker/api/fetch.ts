@@ -1,0 +1,84 @@
+// Fetch, v4-v18: reads record batches of many partitions, and waits for some where there are none.
+//
+// Batches are sent as they lie in memory or on disk. A response comes when `minBytes` are there, when a partition has an
+// error, or after `maxWaitMs`. One wake per append re-reads; nothing polls. Records from the object store are taken if
+// they are ready in time: a partition whose block is still on its way comes back empty, and its fill goes on.
+//   v7  sessions (KIP-227)        v9  leader epoch checked (KIP-320)     v11 the client's rack (KIP-392)
+//   v12 divergence (KIP-595)      v13 topic ids (KIP-516)                v16 the new leader beside the error (KIP-951)
+// Not served on client listeners: fetches of replicas. Not served yet: reading from the nearest replica.
+
+import type { Image } from '../cluster/image.ts'
+import { topicNamed } from '../cluster/image.ts'
+import { ErrorCode } from '../protocol/error-code.ts'
+import { fetchApi, type FetchRequest, type FetchResponse } from '../protocol/messages/fetch.ts'
+import { FetchRound } from './fetch-round.ts'
+import { respond } from './fetch-response.ts'
+import type { FetchSessions, FetchTarget, OpenedFetch } from './fetch-session.ts'
+import type { Call, HandlerOf } from './handler.ts'
+import type { PartitionContext } from './partition-context.ts'
+
+export interface FetchLimits {
+  /** Bytes of one response, but for a single batch that is larger (`fetch.max.bytes`). */
+  bytesMax(): number
+  /** Milliseconds that a request may wait, whatever it asks for. */
+  readonly waitMsMax: number
+  /** Milliseconds that what is ready waits for what is still being read from the object store. */
+  readonly coldGraceMs: number
+}
+
+export interface FetchContext extends PartitionContext {
+  readonly fetchSessions: FetchSessions
+  readonly fetchLimits: FetchLimits
+}
+
+export function fetch(context: FetchContext): HandlerOf<typeof fetchApi> {
+  return {
+    api: fetchApi,
+
+    async handle(request, call) {
+      if (isFromReplica(request)) return refused(ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
+      const opened = context.fetchSessions.open(request, call.version)
+      if (typeof opened === 'number') return refused(opened)
+      const round = new FetchRound(context, request, targetsOf(context.image, opened, call.version))
+      await readUntilEnough(context, round, { request, call })
+      return respond(context, opened, round.results)
+    },
+
+    refuse: (_request, code) => refused(code),
+  }
+}
+
+function isFromReplica(request: FetchRequest): boolean {
+  return request.replicaId >= 0 || request.replicaState.replicaId >= 0
+}
+
+function refused(errorCode: number): FetchResponse {
+  return { errorCode, sessionId: 0, responses: [] }
+}
+
+/** Each target with its topic's id as of now: a topic that was deleted and made again is another one. */
+function targetsOf(image: Image, { targets }: OpenedFetch, version: number): (readonly [FetchTarget, string | undefined])[] {
+  return [...targets.values()].map((target) => {
+    if (version < 13) return [target, topicNamed(image, target.topic)?.id]
+    return [target, target.topicId]
+  })
+}
+
+async function readUntilEnough(
+  context: FetchContext, round: FetchRound, { request, call }: { request: FetchRequest; call: Call },
+): Promise<void> {
+  const waitMs = Math.max(Math.min(request.maxWaitMs, context.fetchLimits.waitMsMax), 0)
+  const deadline = call.arrivedAt + waitMs
+  const bytesMin = Math.min(request.minBytes, request.maxBytes, context.fetchLimits.bytesMax())
+  for (;;) {
+    const arrived = round.watch(bytesMin)
+    await round.read(deadline)
+    const left = deadline - context.clock.monotonic()
+    if (round.hasError || round.bytes >= bytesMin || left <= 0 || call.signal.aborted) {
+      round.unwatch()
+      return
+    }
+    await arrived.orAfter(left, call.signal)
+    round.unwatch()
+  }
+}

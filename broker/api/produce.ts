@@ -1,0 +1,109 @@
+// Produce, v3-v13: appends record batches, one per partition.
+//
+// Each partition succeeds or fails alone; the response lists them in request order.
+// acks=0 gets no response at all, not even for an error: the connection is closed instead, as Kafka does.
+// acks=1 and acks=all are answered when the batch is durable here (`durability`); acks=all also waits for the in-sync
+// replicas. Batches pass through as they came: they are checked by header and checksum and never opened, unless the
+// topic is compacted.
+//   v9  flexible    v10 the new leader beside NOT_LEADER_OR_FOLLOWER (KIP-951)    v13 topic ids (KIP-516)
+// Not supported: message formats before v2 (KIP-724). Not served yet: transactional batches.
+
+import { topicNamed } from '../cluster/image.ts'
+import { ErrorCode } from '../protocol/error-code.ts'
+import { produceApi, type ProduceRequest, type ProduceResponse } from '../protocol/messages/produce.ts'
+import type { Partition } from '../replication/partition.ts'
+import type { Appended } from '../log/partition-log.ts'
+import type { Uuid } from '../runtime/random.ts'
+import type { HandlerOf } from './handler.ts'
+import { RequestRefused } from './request-refused.ts'
+import { type LeaderHint, leaderHint, leaderNodes } from './leader-hints.ts'
+import type { PartitionContext } from './partition-context.ts'
+
+type PartitionAnswer = ProduceResponse['responses'][number]['partitionResponses'][number]
+
+export function produce(context: PartitionContext): HandlerOf<typeof produceApi> {
+  return {
+    api: produceApi,
+
+    async handle(request, call) {
+      const { acks } = request
+      if (acks < -1 || acks > 1) return refuseAll(request, ErrorCode.INVALID_REQUIRED_ACKS)
+      // Every append is admitted before the first await: their order is the order in which requests arrived.
+      const topics = request.topicData.map((topic) => {
+        const id = call.version >= 13 ? topic.topicId : topicNamed(context.image, topic.name)?.id
+        const unknown = call.version >= 13 ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        const appends = topic.partitionData.map((data) => append(context, { id, unknown, acks, timeoutMs: request.timeoutMs }, data))
+        return { name: topic.name, topicId: topic.topicId, appends }
+      })
+      const responses = []
+      for (const { name, topicId, appends } of topics) {
+        const partitionResponses: PartitionAnswer[] = []
+        for (const pending of appends) partitionResponses.push(await pending)
+        responses.push({ name, topicId, partitionResponses })
+      }
+      if (acks !== 0) return { responses, nodeEndpoints: leaderNodes(context.image, hintsIn(responses)) }
+      const failed = responses.flatMap(({ partitionResponses }) => partitionResponses).find(({ errorCode }) => errorCode !== ErrorCode.NONE)
+      if (failed !== undefined) throw new RequestRefused(`a produce request with acks=0 failed with code ${failed.errorCode}`)
+      return undefined
+    },
+
+    refuse: refuseAll,
+  }
+}
+
+interface Target {
+  readonly id: Uuid | undefined
+  /** What is answered where the topic does not exist. */
+  readonly unknown: number
+  readonly acks: number
+  readonly timeoutMs: number
+}
+
+type PartitionData = ProduceRequest['topicData'][number]['partitionData'][number]
+
+function append(context: PartitionContext, target: Target, data: PartitionData): PartitionAnswer | Promise<PartitionAnswer> {
+  const { index } = data
+  if (target.id === undefined) return refused(index, target.unknown)
+  const found = context.partitions.leader(target.id, index)
+  if (typeof found === 'number') {
+    return found === ErrorCode.NOT_LEADER_OR_FOLLOWER
+      ? { ...refused(index, found), currentLeader: leaderHint(context.image, target.id, index) }
+      : refused(index, found === ErrorCode.UNKNOWN_TOPIC_ID ? target.unknown : found)
+  }
+  return answer(found, index, found.append(data.records ?? noRecords, { acks: target.acks, timeoutMs: target.timeoutMs }))
+}
+
+const noRecords = Buffer.alloc(0)
+
+async function answer(partition: Partition, index: number, pending: Promise<Appended>): Promise<PartitionAnswer> {
+  const appended = await pending
+  if (appended.errorCode !== ErrorCode.NONE) {
+    return { ...refused(index, appended.errorCode), errorMessage: appended.errorMessage ?? null, logStartOffset: partition.logStartOffset }
+  }
+  return {
+    index, errorCode: ErrorCode.NONE, baseOffset: appended.baseOffset, logAppendTimeMs: appended.logAppendTime,
+    logStartOffset: partition.logStartOffset, recordErrors: [], errorMessage: null,
+  }
+}
+
+function refused(index: number, errorCode: number): PartitionAnswer {
+  return { index, errorCode, baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1, recordErrors: [], errorMessage: null }
+}
+
+function refuseAll(request: ProduceRequest, code: number): ProduceResponse {
+  return {
+    responses: request.topicData.map(({ name, topicId, partitionData }) => ({
+      name, topicId, partitionResponses: partitionData.map(({ index }) => refused(index, code)),
+    })),
+  }
+}
+
+function hintsIn(responses: readonly { readonly partitionResponses: readonly PartitionAnswer[] }[]): LeaderHint[] {
+  const hints: LeaderHint[] = []
+  for (const { partitionResponses } of responses) {
+    for (const { currentLeader } of partitionResponses) {
+      if (currentLeader?.leaderId !== undefined) hints.push({ leaderId: currentLeader.leaderId, leaderEpoch: currentLeader.leaderEpoch ?? -1 })
+    }
+  }
+  return hints
+}

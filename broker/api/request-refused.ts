@@ -1,0 +1,7 @@
+/** The connection that sent this is closed. */
+export class RequestRefused extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'RequestRefused'
+  }
+}

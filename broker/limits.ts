@@ -1,0 +1,48 @@
+// Every queue, cache, buffer and retry of a broker, with its bound. What an operator may need to change is a setting
+// (config.ts, cluster/broker-config.ts); the rest stands here, and the relations between them are held below.
+
+import { strict as assert } from 'node:assert'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+export const limits = {
+  net: {
+    connectionsMax: 10_000,
+    connectionsPerHostMax: 10_000,
+    /** Requests of one connection that are served or wait. */
+    requestsInFlightMax: 100,
+    /** Of one connection; one request may be larger, and is then alone. */
+    requestBytesInFlightMax: 16 * MiB,
+    replyBytesQueuedMax: 16 * MiB,
+    writeStallMsMax: 30_000,
+    closeGraceMs: 5_000,
+  },
+  fetch: {
+    waitMsMax: 60_000,
+    coldGraceMs: 20,
+    sessionEvictableAfterMs: 120_000,
+  },
+  metadata: {
+    itemCharactersMax: 300 * KiB,
+    changeAttemptsMax: 20,
+    partitionsPerTopicMax: 10_000,
+    partitionsPerPageMax: 2_000,
+  },
+  producerIds: {
+    blockLength: 1_000,
+    attemptsMax: 20,
+  },
+  partitions: {
+    /** Logs that are recovered side by side at the start. */
+    openingMax: 16,
+    housekeepingEveryMs: 1_000,
+  },
+  log: {
+    /** Recent batches of all partitions that are kept in memory for readers at the tail. */
+    hotBytesMax: 64 * MiB,
+  },
+} as const
+
+assert(limits.fetch.coldGraceMs < limits.fetch.waitMsMax, 'what waits for the object store must be answered before the client goes away')
+assert(limits.metadata.itemCharactersMax < 390 * KiB, 'an item of the metadata log must fit into the table')

@@ -1,0 +1,50 @@
+// The composition root: reads the configuration, makes the real clock, dice, disk and network, starts a broker, and
+// stops it in order when the system says so. Nothing below this file reaches for any of them by itself.
+
+import { readFileSync } from 'node:fs'
+import { enableCompileCache } from 'node:module'
+import { parseArgs } from 'node:util'
+
+// Before the thread pool of libuv starts: file writes of many partitions wait for the disk side by side.
+process.env.UV_THREADPOOL_SIZE ??= '16'
+enableCompileCache()
+
+const { ConfigError, describeSettings, readConfig } = await import('./config.ts')
+
+function usage(): string {
+  const lines = describeSettings().map(({ name, about }) => `  --${name.padEnd(24)}${about}`)
+  return [
+    'usage: npm start -- [--NAME VALUE ...]', '',
+    ...lines,
+    `  --${'config'.padEnd(24)}a JSON file with any of these`,
+    '', 'Each can also be given as a LONGTAIL_ variable, such as LONGTAIL_LISTEN.',
+  ].join('\n')
+}
+
+function readSources() {
+  const options = Object.fromEntries(describeSettings().map(({ name, isFlag, isRepeated }) =>
+    [name, { type: isFlag ? 'boolean' : 'string', multiple: isRepeated } as const]))
+  const { values } = parseArgs({ options: { ...options, config: { type: 'string' }, help: { type: 'boolean' } } })
+  const { config: path = process.env.LONGTAIL_CONFIG, help, ...flags } = values
+  if (help) return undefined
+  const file: unknown = path === undefined ? undefined : JSON.parse(readFileSync(String(path), 'utf8'))
+  return { flags, environment: process.env, file }
+}
+
+function configure() {
+  try {
+    const sources = readSources()
+    if (sources !== undefined) return readConfig(sources)
+    console.log(usage())
+    process.exit(0)
+  } catch (cause) {
+    if (!(cause instanceof ConfigError || cause instanceof SyntaxError || cause instanceof TypeError ||
+      (cause as { code?: string }).code === 'ENOENT')) throw cause
+    console.error(`longtail: ${(cause as Error).message}`)
+    process.exit(2)
+  }
+}
+
+const config = configure()
+const { startBroker } = await import('./start.ts')
+await startBroker(config)

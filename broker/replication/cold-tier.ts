@@ -1,0 +1,46 @@
+/**
+ * The part of a partition that is in the object store, as the partition sees it. `tier/` provides one; a partition
+ * whose topic is not tiered has none.
+ */
+export interface ColdTier {
+  /** The first offset behind the last committed object; undefined where nothing is there or nothing is known yet. */
+  readonly endOffset: number | undefined
+  /** Of the committed objects in bytes. */
+  readonly bytes: number
+  /**
+   * Whole batches from the one that contains `offset`. `pending`: they are on their way, ask again. `unavailable`: the
+   * store or the table is away; never to be taken for an end or a gap.
+   */
+  read(range: ColdRange): Promise<ColdBatches | 'pending' | 'unavailable'>
+  /** The first record in the tier whose timestamp is not below; undefined where there is none. */
+  offsetForTimestamp(timestamp: number): Promise<OffsetAndTimestamp | undefined | 'unavailable'>
+  maxTimestamp(): Promise<OffsetAndTimestamp | undefined | 'unavailable'>
+  /** Takes note that records below were deleted on request. */
+  advanceLogStart(offset: number): Promise<void>
+}
+
+export interface ColdRange {
+  readonly offset: number
+  /** Exclusive. */
+  readonly endOffset: number
+  readonly bytesMax: number
+  readonly minOneBatch: boolean
+  readonly wantsAborted: boolean
+  /** Monotonic milliseconds at which whoever asks goes away; a fill goes on. */
+  readonly deadline: number
+}
+
+export interface ColdBatches {
+  readonly buffers: readonly Buffer[]
+  readonly aborted: readonly AbortedRange[]
+}
+
+export interface AbortedRange {
+  readonly producerId: number
+  readonly firstOffset: number
+}
+
+export interface OffsetAndTimestamp {
+  readonly offset: number
+  readonly timestamp: number
+}

@@ -1,0 +1,132 @@
+// The partitions of this broker, kept in step with the metadata image: what the image gives us is opened, what it takes
+// away is closed, and the records of a deleted topic are removed.
+
+import type { Image, PartitionImage, TopicImage } from '../cluster/image.ts'
+import { ErrorCode } from '../protocol/error-code.ts'
+import type { Uuid } from '../runtime/random.ts'
+import type { Partition } from './partition.ts'
+
+export interface PartitionsOptions {
+  readonly brokerId: number
+  /** Logs that are opened at the same time. */
+  readonly openingMax: number
+  /** Opens a partition's log and its part in the tier. */
+  open(topic: TopicImage, partition: PartitionImage): Promise<Partition>
+  /** Closes a partition for good and removes its records: its topic was deleted. */
+  remove(partition: Partition): Promise<void>
+  close(partition: Partition): Promise<void>
+  /** A partition could not be opened: it stays offline, and the others go on. */
+  onFault(topic: TopicImage, partition: number, cause: unknown): void
+}
+
+export class Partitions {
+  readonly #options: PartitionsOptions
+  readonly #topics = new Map<Uuid, Map<number, Partition>>()
+  /** Partitions that are ours but could not be opened. */
+  readonly #offline = new Set<string>()
+  #image: Image
+  #wanted: Image
+  #running: Promise<void> | undefined
+  #waiters: { sequence: number; resolve: () => void }[] = []
+
+  constructor(options: PartitionsOptions, image: Image) {
+    this.#options = options
+    this.#image = image
+    this.#wanted = image
+  }
+
+  /** The partition, or why this broker does not serve it. */
+  leader(topicId: Uuid, partition: number): Partition | ErrorCode {
+    const open = this.#topics.get(topicId)?.get(partition)
+    if (open !== undefined) return open
+    const topic = this.#image.topics.get(topicId)
+    if (topic === undefined) return ErrorCode.UNKNOWN_TOPIC_ID
+    const known = topic.partitions[partition]
+    if (known === undefined) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    if (this.#offline.has(`${topicId}:${partition}`)) return ErrorCode.KAFKA_STORAGE_ERROR
+    return ErrorCode.NOT_LEADER_OR_FOLLOWER
+  }
+
+  *[Symbol.iterator](): Generator<Partition> {
+    for (const partitions of this.#topics.values()) yield* partitions.values()
+  }
+
+  get offlineCount(): number {
+    return this.#offline.size
+  }
+
+  /** Takes note of a new image; `settled` tells when it is carried out. */
+  follow(image: Image): void {
+    this.#wanted = image
+    this.#running ??= this.#run()
+  }
+
+  /** Resolves once this broker serves what the image at this position gives it. */
+  settled(sequence: number): Promise<void> {
+    if (this.#image.sequence >= sequence && this.#running === undefined) return Promise.resolve()
+    return new Promise((resolve) => this.#waiters.push({ sequence, resolve }))
+  }
+
+  async close(): Promise<void> {
+    await this.#running
+    await Promise.all([...this].map((partition) => this.#options.close(partition)))
+    this.#topics.clear()
+  }
+
+  async #run(): Promise<void> {
+    while (this.#image !== this.#wanted) {
+      const image = this.#wanted
+      await this.#reconcile(image)
+      this.#image = image
+      this.#waiters = this.#waiters.filter(({ sequence, resolve }) => {
+        if (sequence > image.sequence) return true
+        resolve()
+        return false
+      })
+    }
+    this.#running = undefined
+  }
+
+  async #reconcile(image: Image): Promise<void> {
+    for (const [topicId, partitions] of this.#topics) {
+      if (image.topics.has(topicId)) continue
+      this.#topics.delete(topicId)
+      await Promise.all([...partitions.values()].map((partition) => this.#options.remove(partition)))
+    }
+    const missing: (() => Promise<void>)[] = []
+    for (const topic of image.topics.values()) {
+      if (topic === this.#image.topics.get(topic.id) && image !== this.#image && this.#topics.has(topic.id)) continue
+      for (const partition of topic.partitions) this.#compare(topic, partition, missing)
+    }
+    await inParallel(missing, this.#options.openingMax)
+  }
+
+  #compare(topic: TopicImage, partition: PartitionImage, missing: (() => Promise<void>)[]): void {
+    if (partition.leader !== this.#options.brokerId) return
+    const open = this.#topics.get(topic.id)?.get(partition.partition)
+    if (open === undefined) missing.push(() => this.#open(topic, partition))
+    else if (open.leaderEpoch !== partition.leaderEpoch) open.lead(partition.leaderEpoch)
+  }
+
+  async #open(topic: TopicImage, partition: PartitionImage): Promise<void> {
+    const key = `${topic.id}:${partition.partition}`
+    if (this.#offline.has(key)) return
+    try {
+      const open = await this.#options.open(topic, partition)
+      let partitions = this.#topics.get(topic.id)
+      if (partitions === undefined) this.#topics.set(topic.id, (partitions = new Map()))
+      partitions.set(partition.partition, open)
+    } catch (cause) {
+      this.#offline.add(key)
+      this.#options.onFault(topic, partition.partition, cause)
+    }
+  }
+}
+
+async function inParallel(jobs: readonly (() => Promise<void>)[], max: number): Promise<void> {
+  const left = jobs.values()
+  const worker = async () => {
+    for (const job of left) await job()
+  }
+  await Promise.all(Array.from({ length: Math.min(max, jobs.length) }, worker))
+}
