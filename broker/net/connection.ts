@@ -57,6 +57,7 @@ export class Connection {
   #slots: Slot[] = []
   #bytesInFlight = 0
   #isPaused = false
+  #isDraining = false
   #lastActivity: number
   #watchdog: Timer
 
@@ -77,8 +78,8 @@ export class Connection {
 
   /** Closes at once; requests that are being served hear of it by the signal. */
   destroy(cause?: Error): void {
-    this.#options.stream.destroy()
     this.#close(cause)
+    this.#options.stream.destroy()
   }
 
   /** Stops reading, and closes once every request that has arrived is answered. */
@@ -88,8 +89,6 @@ export class Connection {
     this.#isDraining = true
     this.#endIfDrained()
   }
-
-  #isDraining = false
 
   #receive(bytes: Buffer): void {
     this.#lastActivity = this.#options.clock.monotonic()
@@ -163,12 +162,14 @@ export class Connection {
     const look = () => {
       const now = clock.monotonic()
       const queued = stream.bytesQueued
+      if (queued < queuedBefore) this.#lastActivity = now
       if (queued === 0 || queued < queuedBefore) takenAt = now
       queuedBefore = queued
       if (queued > 0 && now - takenAt > limits.writeStallMsMax) {
         return this.destroy(new Error(`the client took nothing for ${limits.writeStallMsMax} ms`))
       }
-      if (this.#slots.length === 0 && now - this.#lastActivity > limits.idleMsMax) {
+      const isIdle = this.#slots.length === 0 && queued === 0
+      if (isIdle && now - this.#lastActivity > limits.idleMsMax) {
         return this.destroy(new Error(`silent for ${limits.idleMsMax} ms`))
       }
       this.#watchdog = clock.after(lookEveryMs, look)

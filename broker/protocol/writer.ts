@@ -124,11 +124,6 @@ export class Writer {
     return this.#pieces
   }
 
-  /** Overwrites four bytes of what was written first, for a length that is known last. */
-  patchFirstInt32(value: number): void {
-    const first = this.#pieces.length > 0 ? this.#pieces[0]! : this.#bytes.subarray(this.#pieceStart, this.#position)
-    new DataView(first.buffer, first.byteOffset, 4).setInt32(0, value)
-  }
 }
 
 export function writeInt64(bytes: Buffer, at: number, value: number): void {

@@ -141,6 +141,11 @@ export class Partition {
     return currentLeaderEpoch < this.#leaderEpoch ? ErrorCode.FENCED_LEADER_EPOCH : ErrorCode.UNKNOWN_LEADER_EPOCH
   }
 
+  /** Where an epoch ended here, or the last one before it that we know of. -1/-1: we know nothing of it. */
+  endOffsetForEpoch(epoch: number): { readonly epoch: number; readonly endOffset: number } {
+    return this.log.epochs.endOffsetFor(epoch, this.log.endOffset) ?? { epoch: -1, endOffset: -1 }
+  }
+
   #divergence({ offset, lastFetchedEpoch }: ReadRequest): { epoch: number; endOffset: number } | undefined {
     if (lastFetchedEpoch < 0) return undefined
     const end = this.log.epochs.endOffsetFor(lastFetchedEpoch, this.log.endOffset)

@@ -1,0 +1,51 @@
+// Every API that this broker serves. What is not in this list is not advertised.
+
+import { alterConfigs } from './api/alter-configs.ts'
+import { apiVersions } from './api/api-versions.ts'
+import type { ClusterContext } from './api/context.ts'
+import { createPartitions } from './api/create-partitions.ts'
+import { createTopics } from './api/create-topics.ts'
+import { deleteRecords } from './api/delete-records.ts'
+import { deleteTopics } from './api/delete-topics.ts'
+import { describeCluster } from './api/describe-cluster.ts'
+import { describeConfigs } from './api/describe-configs.ts'
+import { describeLogDirs, type LogDirectory } from './api/describe-log-dirs.ts'
+import { describeProducers } from './api/describe-producers.ts'
+import { describeTopicPartitions } from './api/describe-topic-partitions.ts'
+import { fetch, type FetchContext } from './api/fetch.ts'
+import type { Handler } from './api/handler.ts'
+import { incrementalAlterConfigs } from './api/incremental-alter-configs.ts'
+import { initProducerId } from './api/init-producer-id.ts'
+import { listConfigResources } from './api/list-config-resources.ts'
+import { listOffsets } from './api/list-offsets.ts'
+import { metadata } from './api/metadata.ts'
+import { offsetForLeaderEpoch } from './api/offset-for-leader-epoch.ts'
+import { produce } from './api/produce.ts'
+import type { ProducerIds } from './cluster/producer-ids.ts'
+import { limits } from './limits.ts'
+import type { Api } from './protocol/schema.ts'
+
+export interface Served {
+  readonly cluster: ClusterContext
+  readonly partitions: FetchContext
+  readonly producerIds: ProducerIds
+  readonly logDirectory: LogDirectory
+  /** What the router has handlers for, this list included. */
+  apis(): readonly Api[]
+}
+
+export function handlersOf(served: Served): readonly Handler[] {
+  const { cluster, partitions, producerIds } = served
+  const handlers = [
+    produce(partitions), fetch(partitions), listOffsets(partitions), offsetForLeaderEpoch(partitions),
+    deleteRecords(partitions), describeProducers(partitions), describeLogDirs(partitions, served.logDirectory),
+    metadata(cluster), describeCluster(cluster),
+    describeTopicPartitions(cluster, { partitionsPerPageMax: limits.metadata.partitionsPerPageMax }),
+    createTopics(cluster), deleteTopics(cluster), createPartitions(cluster),
+    describeConfigs(cluster), alterConfigs(cluster), incrementalAlterConfigs(cluster), listConfigResources(cluster),
+    initProducerId(producerIds),
+    apiVersions(served.apis),
+  ]
+  // A handler's own types are those of its API; the router finds it by that API's key.
+  return handlers as unknown as readonly Handler[]
+}
