@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { configsOf, topicNamed } from '../../broker/cluster/image.ts'
+import { MetadataLog } from '../../broker/cluster/metadata-log.ts'
+import type { MetadataRecord } from '../../broker/cluster/metadata-record.ts'
+import { leadAnew, newPartition } from '../../broker/cluster/placement.ts'
+import { MemoryTable } from '../support/memory-table.ts'
+
+function open(table: MemoryTable, itemCharactersMax = 10_000): Promise<MetadataLog> {
+  return MetadataLog.open({ table, itemCharactersMax, attemptsMax: 50 })
+}
+
+function topic(name: string, partitions = 1): MetadataRecord[] {
+  const created: MetadataRecord = { type: 'topicCreated', topicId: `id-${name}`, name }
+  return [created, ...Array.from({ length: partitions }, (_, partition) => newPartition(`id-${name}`, partition, [1]))]
+}
+
+test('whoever reads the log holds the image of whoever wrote it', async () => {
+  const table = new MemoryTable()
+  const writer = await open(table)
+  await writer.change(() => ({ records: topic('one', 3), answer: undefined }))
+  await writer.change(() => ({
+    records: [{ type: 'configChanged', resource: { kind: 'topic', name: 'one' }, changes: [['retention.ms', '5']] }], answer: undefined,
+  }))
+  const reader = await open(table)
+  assert.deepEqual(reader.image, writer.image)
+  assert.equal(topicNamed(reader.image, 'one')!.partitions.length, 3)
+  assert.equal(configsOf(reader.image, { kind: 'topic', name: 'one' }).get('retention.ms'), '5')
+})
+
+test('two writers that race both succeed, each deciding on what the other did', async () => {
+  const table = new MemoryTable()
+  const writers = [await open(table), await open(table)]
+  const count = 40
+  await Promise.all(Array.from({ length: count }, (_, index) => writers[index % 2]!.change((image) => {
+    const name = `topic-${image.topics.size}`
+    return { records: topic(name), answer: name }
+  })))
+  for (const writer of writers) await writer.refresh()
+  assert.deepEqual(writers[0]!.image, writers[1]!.image)
+  assert.deepEqual([...writers[0]!.image.topicIds.keys()].sort(), Array.from({ length: count }, (_, index) => `topic-${index}`).sort())
+})
+
+test('a change that is larger than an item is written over several, all or nothing', async () => {
+  const table = new MemoryTable()
+  const writer = await open(table, 1_000)
+  await writer.change(() => ({ records: topic('wide', 100), answer: undefined }))
+  assert.ok(writer.image.sequence > 5)
+  assert.deepEqual((await open(table)).image, writer.image)
+})
+
+test('listeners hear of every image in order', async () => {
+  const log = await open(new MemoryTable())
+  const heard: number[] = []
+  log.onChange((image) => heard.push(image.sequence))
+  await log.change(() => ({ records: topic('one'), answer: undefined }))
+  await log.change(() => ({ records: topic('two'), answer: undefined }))
+  assert.deepEqual(heard, [1, 2])
+})
+
+test('a decision without records writes nothing', async () => {
+  const log = await open(new MemoryTable())
+  assert.equal(await log.change(() => ({ records: [], answer: 'as it was' })), 'as it was')
+  assert.equal(log.image.sequence, 0)
+})
+
+test('deleting a topic takes its settings with it, and its name can be used again', async () => {
+  const log = await open(new MemoryTable())
+  const config: MetadataRecord = { type: 'configChanged', resource: { kind: 'topic', name: 'one' }, changes: [['retention.ms', '5']] }
+  await log.change(() => ({ records: [...topic('one'), config], answer: undefined }))
+  await log.change(() => ({ records: [{ type: 'topicDeleted', topicId: 'id-one' }], answer: undefined }))
+  const again: MetadataRecord[] = [{ type: 'topicCreated', topicId: 'other', name: 'one' }]
+  await log.change(() => ({ records: again, answer: undefined }))
+  assert.equal(topicNamed(log.image, 'one')!.id, 'other')
+  assert.equal(configsOf(log.image, { kind: 'topic', name: 'one' }).size, 0)
+})
+
+test('a partition record that does not follow the one before it stops the fold', async () => {
+  const log = await open(new MemoryTable())
+  await log.change(() => ({ records: topic('one'), answer: undefined }))
+  const stale = { ...newPartition('id-one', 0, [1]), leaderEpoch: 5 }
+  await assert.rejects(log.change(() => ({ records: [stale], answer: undefined })), /epoch 0, not 1/)
+})
+
+test('a broker that starts again leads its partitions in new epochs, and only its own', async () => {
+  const log = await open(new MemoryTable())
+  const other: MetadataRecord = newPartition('id-one', 1, [2])
+  await log.change(() => ({ records: [...topic('one'), other], answer: undefined }))
+  await log.change((image) => ({ records: leadAnew(image, 1), answer: undefined }))
+  const { partitions } = topicNamed(log.image, 'one')!
+  assert.deepEqual(partitions.map(({ leaderEpoch, partitionEpoch }) => [leaderEpoch, partitionEpoch]), [[1, 1], [0, 0]])
+})
