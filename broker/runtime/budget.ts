@@ -28,6 +28,7 @@ export class Budget {
   readonly #units: number
   readonly #waitingMax: number
   readonly #waiting = new Set<Waiting>()
+  #idlers: (() => void)[] = []
   #free: number
 
   constructor({ units, waitingMax }: BudgetOptions) {
@@ -45,7 +46,13 @@ export class Budget {
     } finally {
       this.#free += units
       this.#admitWaiting()
+      for (const resolve of this.#idlers.splice(0)) resolve()
     }
+  }
+
+  /** Resolves once nothing runs and nothing waits. */
+  async idle(): Promise<void> {
+    while (this.#free < this.#units || this.#waiting.size > 0) await new Promise<void>((resolve) => this.#idlers.push(resolve))
   }
 
   #take(units: number, signal: AbortSignal | undefined): Promise<void> | undefined {

@@ -15,7 +15,7 @@ export const sortBytesMax = 1024
 
 /** Throws `TableError` with code `invalid` where a write, or all of them together, break a limit. */
 export function encodeWrites(writes: readonly Write[]): EncodedWrite[] {
-  if (writes.length > commitWritesMax) throw invalid(`${writes.length} writes in one commit, at most ${commitWritesMax} are allowed`)
+  if (writes.length > commitWritesMax) throw invalid(`${writes.length} writes in a commit, at most ${commitWritesMax} are allowed`)
   const seen = new Set<string>()
   let bytes = 0
   const encoded = writes.map((write) => {
@@ -58,6 +58,11 @@ function encode(write: Write): EncodedWrite {
   const bytes = Buffer.byteLength(text)
   if (bytes > itemBytesMax) throw invalid(`a value of ${bytes} bytes, at most ${itemBytesMax} are allowed`)
   return { kind: 'put', key: write.key, expect: write.expect, text }
+}
+
+/** About what they weigh while they wait. */
+export function bytesOf(writes: readonly EncodedWrite[]): number {
+  return writes.reduce((sum, write) => sum + (write.kind === 'put' ? write.text.length : 0), 0)
 }
 
 function invalid(message: string): TableError {

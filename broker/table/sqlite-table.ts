@@ -1,4 +1,4 @@
-import { checkKey, type EncodedWrite, encodeWrites } from './encoded-write.ts'
+import { bytesOf, checkKey, encodeWrites } from './encoded-write.ts'
 import { sortRange } from './sort-range.ts'
 import { type Row, SqliteDatabase } from './sqlite-database.ts'
 import { answerRequests, type SqliteAnswer, type SqliteAnswers, type SqliteRequest } from './sqlite-requests.ts'
@@ -118,7 +118,7 @@ export class SqliteTable implements Table {
   async #ask(request: SqliteRequest, bytes: number): Promise<SqliteAnswer> {
     if (this.#end) throw this.#end
     const isFull = this.#waiting.length >= this.#waitingRequestsMax || this.#waitingBytes + bytes > this.#waitingBytesMax
-    if (isFull) throw new TableError('away', `${this.#waiting.length} requests of ${this.#waitingBytes} bytes are waiting, no more are taken`)
+    if (isFull) throw new TableError('away', `${this.#waiting.length} requests wait with ${this.#waitingBytes} bytes, no more are taken`)
     const answer = await new Promise<SqliteAnswer>((resolve, reject) => {
       this.#waiting.push({ request, bytes, resolve, reject })
       this.#waitingBytes += bytes
@@ -156,10 +156,6 @@ export class SqliteTable implements Table {
     this.#waitingBytes = 0
     if (isFirst) this.#failed(cause)
   }
-}
-
-function bytesOf(writes: readonly EncodedWrite[]): number {
-  return writes.reduce((sum, write) => sum + (write.kind === 'put' ? write.text.length : 0), 0)
 }
 
 function itemOf(partition: string, { sort, version, text }: Row): Item {
