@@ -15,12 +15,21 @@ export interface Disk {
   replaceFile(path: string, bytes: Uint8Array): Promise<void>
   /** The names in a directory, sorted; empty where the directory does not exist. */
   list(directory: string): Promise<string[]>
+  /** What a directory holds, in no order; empty where the directory does not exist. */
+  entries(directory: string): Promise<DirectoryEntry[]>
+  /** Undefined where there is no file of that name; a directory is none. */
+  stat(path: string): Promise<FileStat | undefined>
   /** Size in bytes, or undefined where there is no such file. */
   size(path: string): Promise<number | undefined>
   /** Makes a directory and its parents, and syncs the parent of each one made. */
   makeDirectory(path: string): Promise<void>
   /** Within one file system. The directories of both paths are synced. */
   rename(from: string, to: string): Promise<void>
+  /**
+   * As `rename`, to a name that has to be free: false, and nothing is moved, where it is taken. Of several at once
+   * one gets the name.
+   */
+  renameIfAbsent(from: string, to: string): Promise<boolean>
   /** Removes a file; no error where there is none. */
   remove(path: string): Promise<void>
   /** Removes a directory with all that is in it; no error where there is none. */
@@ -29,6 +38,18 @@ export interface Disk {
   syncDirectory(path: string): Promise<void>
   /** Bytes free for this user on the file system that holds `path`. */
   freeBytes(path: string): Promise<number>
+}
+
+export interface DirectoryEntry {
+  readonly name: string
+  readonly isDirectory: boolean
+}
+
+export interface FileStat {
+  /** Bytes. */
+  readonly size: number
+  /** Wall-clock milliseconds of the last write. */
+  readonly modifiedAt: number
 }
 
 export interface DiskFile {

@@ -106,6 +106,16 @@ async function syncDirectory(path: string): Promise<void> {
   })
 }
 
+async function linkUnlessTaken(from: string, to: string): Promise<boolean> {
+  try {
+    await fsp.link(from, to)
+    return true
+  } catch (cause) {
+    if ((cause as { code?: string }).code === 'EEXIST') return false
+    throw cause
+  }
+}
+
 export const nodeDisk: Disk = {
   open(path, options = {}) {
     const flags = fs.constants.O_RDWR | (options.create ? fs.constants.O_CREAT : 0)
@@ -133,6 +143,16 @@ export const nodeDisk: Disk = {
     return (names ?? []).sort()
   },
 
+  async entries(directory) {
+    const found = await unlessMissing('list', directory, () => fsp.readdir(directory, { withFileTypes: true }))
+    return (found ?? []).map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory() }))
+  },
+
+  async stat(path) {
+    const found = await unlessMissing('stat', path, () => fsp.stat(path))
+    return found?.isFile() ? { size: found.size, modifiedAt: found.mtimeMs } : undefined
+  },
+
   size: (path) => unlessMissing('stat', path, async () => (await fsp.stat(path)).size),
 
   async makeDirectory(path) {
@@ -145,6 +165,17 @@ export const nodeDisk: Disk = {
     await attempt('rename', from, () => fsp.rename(from, to))
     await syncDirectory(dirname(to))
     if (dirname(from) !== dirname(to)) await syncDirectory(dirname(from))
+  },
+
+  async renameIfAbsent(from, to) {
+    // Node has no rename that spares what is there. A second name, then the first one away: a crash between the
+    // two leaves both, and the content under `to` whole.
+    const isFree = await attempt('rename', from, () => linkUnlessTaken(from, to))
+    if (!isFree) return false
+    await syncDirectory(dirname(to))
+    await attempt('rename', from, () => fsp.unlink(from))
+    if (dirname(from) !== dirname(to)) await syncDirectory(dirname(from))
+    return true
   },
 
   remove: (path) => attempt('remove', path, () => fsp.rm(path, { force: true })),

@@ -1,8 +1,9 @@
 import type { DynamoDBClient, QueryCommandInput } from '@aws-sdk/client-dynamodb'
-import { type BackoffOptions, backoffMs } from '../runtime/backoff.ts'
+import type { BackoffOptions } from '../runtime/backoff.ts'
 import { Budget, BudgetError } from '../runtime/budget.ts'
 import { type Clock, sleep } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
+import { type RetryOptions, retry } from '../runtime/retry.ts'
 import { withTimeout } from '../runtime/timeout.ts'
 import { type FoundItem, judge } from './dynamodb-errors.ts'
 import { conditionalPut, itemOf, keyAttributes, keyCondition, keySchema, tokenOf, transactionEntry, versionOf } from './dynamodb-items.ts'
@@ -83,8 +84,7 @@ class DynamoDbTable implements Table {
   readonly #random: Random
   readonly #requests: Budget
   readonly #requestTimeoutMs: number
-  readonly #retryMs: number
-  readonly #backoff: BackoffOptions
+  readonly #retrying: Omit<RetryOptions, 'mayPass' | 'signal'>
   readonly #pendingBytesMax: number
   readonly #closing = new AbortController()
   #pendingBytes = 0
@@ -93,13 +93,13 @@ class DynamoDbTable implements Table {
     this.#sdk = sdk
     this.#client = client
     this.#table = options.table
-    this.#clock = options.clock
-    this.#random = options.random
+    const { clock, random, retryMs = 10_000, backoff = { firstMs: 25, maxMs: 1_000 } } = options
+    this.#clock = clock
+    this.#random = random
+    this.#retrying = { clock, random, retryMs, backoff }
     this.#requests = new Budget({ units: options.requestsMax ?? 64, waitingMax: options.waitingCallsMax ?? 1_000 })
     this.#pendingBytesMax = options.pendingBytesMax ?? 64 * 1024 * 1024
     this.#requestTimeoutMs = options.requestTimeoutMs ?? 3_000
-    this.#retryMs = options.retryMs ?? 10_000
-    this.#backoff = options.backoff ?? { firstMs: 25, maxMs: 1_000 }
   }
 
   async get(key: Key): Promise<Item | undefined> {
@@ -168,7 +168,7 @@ class DynamoDbTable implements Table {
     const deadline = this.#clock.monotonic() + tableWaitMs
     while (!(await this.#isActive())) {
       if (this.#clock.monotonic() > deadline) throw new TableError('away', `${this.#table} is not active after ${tableWaitMs} ms`)
-      await sleep(this.#clock, this.#backoff.maxMs, this.#closing.signal)
+      await sleep(this.#clock, this.#retrying.backoff.maxMs, this.#closing.signal)
     }
   }
 
@@ -279,25 +279,15 @@ class DynamoDbTable implements Table {
 
   /** Rejects with `TableError` only. */
   async #tryUntilDone<T>(run: () => Promise<T>): Promise<T> {
-    const deadline = this.#clock.monotonic() + this.#retryMs
-    for (let tries = 1; ; tries++) {
-      try {
-        return await run()
-      } catch (cause) {
-        if (cause instanceof TableError) throw cause
-        const { kind } = judge(cause)
-        const waitMs = backoffMs(tries, { ...this.#backoff, random: this.#random })
-        const isOver = kind !== 'retry' || this.#clock.monotonic() + waitMs > deadline || this.#closing.signal.aborted
-        if (isOver) throw new TableError(kind === 'invalid' ? 'invalid' : 'away', describe(cause, tries), cause)
-        await sleep(this.#clock, waitMs, this.#closing.signal)
-      }
+    const mayPass = (cause: unknown) => !(cause instanceof TableError) && judge(cause).kind === 'retry'
+    try {
+      return await retry({ ...this.#retrying, signal: this.#closing.signal, mayPass }, run)
+    } catch (cause) {
+      if (cause instanceof TableError) throw cause
+      const { name, message } = cause as Error
+      throw new TableError(judge(cause).kind === 'invalid' ? 'invalid' : 'away', `DynamoDB: ${name}: ${message}`, cause)
     }
   }
-}
-
-function describe(cause: unknown, tries: number): string {
-  const { name, message } = cause as Error
-  return `DynamoDB, after ${tries} ${tries === 1 ? 'try' : 'tries'}: ${name}: ${message}`
 }
 
 type VersionedPut = EncodedWrite & { readonly kind: 'put'; readonly expect: number | 'absent' }
