@@ -1,0 +1,136 @@
+// Cold data comes from the store in blocks: a fetch takes a megabyte, and the next one takes the megabyte behind it.
+//
+//   memory (a few blocks) -> files (the cache directory, where there is one) -> object store
+//
+// A block is fetched once however many wait for it, and kept although they have given up: the client comes back.
+
+import type { ObjectStore } from '../objects/object-store.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Block, BlockFiles } from './block-files.ts'
+import { FillCache } from './fill-cache.ts'
+import { TierError, tierErrorOf } from './tier-error.ts'
+import type { TieredSegment } from './tiered-segment.ts'
+import { callWithin } from './within.ts'
+
+export interface BlockCacheOptions {
+  readonly store: ObjectStore
+  readonly clock: Clock
+  readonly files: BlockFiles | undefined
+  readonly limits: BlockCacheLimits
+}
+
+export interface BlockCacheLimits {
+  /** Bytes of a block; the last one of a segment is shorter. */
+  readonly blockBytes: number
+  /** Bytes of blocks kept in memory, beside those that are being filled. */
+  readonly memoryBytesMax: number
+  /** Blocks fetched from the store at a time; half of that for reading ahead. */
+  readonly fillsMax: number
+  /** Fills that wait for their turn; more are refused as `busy`. */
+  readonly fillsQueuedMax: number
+  /** How long the store may take for one block. */
+  readonly fetchTimeoutMs: number
+  /** How long a failure stands before the store is asked again. */
+  readonly failureHoldMs: number
+}
+
+export class BlockCache {
+  readonly #options: BlockCacheOptions
+  readonly #memory: FillCache<Buffer>
+  readonly #queue: (() => void)[] = []
+  #fetching = 0
+  #hits = 0
+  #misses = 0
+  #fetchedBytes = 0
+
+  constructor(options: BlockCacheOptions) {
+    this.#options = options
+    const { memoryBytesMax, failureHoldMs } = options.limits
+    this.#memory = new FillCache({ clock: options.clock, bytesMax: memoryBytesMax, failureHoldMs })
+  }
+
+  /** Of reads of blocks: `misses` went to the store, also when reading ahead; to wait for another one's miss is a hit. */
+  get counts(): { readonly hits: number; readonly misses: number; readonly fetchedBytes: number } {
+    return { hits: this.#hits, misses: this.#misses, fetchedBytes: this.#fetchedBytes }
+  }
+
+  get blockBytes(): number {
+    return this.#options.limits.blockBytes
+  }
+
+  /**
+   * The block of `segment` that holds byte `position` of its batches. Throws `TierError`: `away`, `missing`, `damaged`
+   * where the object is shorter than its row says, `busy`.
+   */
+  read(segment: TieredSegment, position: number): Promise<Buffer> {
+    const block = this.#blockAt(segment, position)
+    const id = idOf(block)
+    if (this.#memory.has(id)) this.#hits++
+    return this.#memory.get(id, async () => {
+      const kept = await this.#options.files?.read(block)
+      if (kept !== undefined) this.#hits++
+      const bytes = kept ?? (await this.#fetchInTurn(block))
+      return { value: bytes, bytes: bytes.length }
+    })
+  }
+
+  /** Fetches the block in the background, unless others keep the store busy. */
+  readAhead(segment: TieredSegment, position: number): void {
+    const { fillsMax } = this.#options.limits
+    if (position >= segment.batchesBytes || this.#memory.has(idOf(this.#blockAt(segment, position)))) return
+    if (this.#memory.fills < Math.max(1, fillsMax / 2)) this.read(segment, position).catch(() => {})
+  }
+
+  /** Says that a reader has gone past the block. */
+  spend(segment: TieredSegment, position: number): void {
+    this.#memory.spend(idOf(this.#blockAt(segment, position)))
+  }
+
+  /** Drops a block whose batches do not match their checksums: it may be our copy that is damaged, not the object. */
+  async discard(segment: TieredSegment, position: number): Promise<void> {
+    const block = this.#blockAt(segment, position)
+    this.#memory.discard(idOf(block))
+    await this.#options.files?.discard(block)
+  }
+
+  #blockAt(segment: TieredSegment, position: number): Block {
+    const start = position - (position % this.blockBytes)
+    return { key: segment.key, uuid: segment.key.slice(-22), start, end: Math.min(start + this.blockBytes, segment.batchesBytes) }
+  }
+
+  async #fetchInTurn(block: Block): Promise<Buffer> {
+    const { fillsMax, fillsQueuedMax } = this.#options.limits
+    if (this.#fetching >= fillsMax) {
+      if (this.#queue.length >= fillsQueuedMax) throw new TierError('busy', `${fillsQueuedMax} blocks wait to be fetched`)
+      await new Promise<void>((resolve) => this.#queue.push(resolve))
+    } else {
+      this.#fetching++
+    }
+    try {
+      return await this.#fetch(block)
+    } finally {
+      // The turn goes on to the next in the queue, or back.
+      const next = this.#queue.shift()
+      if (next === undefined) this.#fetching--
+      else next()
+    }
+  }
+
+  async #fetch(block: Block): Promise<Buffer> {
+    const { store, clock, files, limits } = this.#options
+    const { key, start, end } = block
+    const doing = `fetching [${start}, ${end}) of ${key}`
+    this.#misses++
+    const bytes = await callWithin({ clock, timeoutMs: limits.fetchTimeoutMs, doing }, (signal) => store.getRange(key, { start, end }, signal))
+      .catch((cause: unknown) => { throw tierErrorOf(doing, cause) })
+    if (bytes === undefined) throw new TierError('missing', `${doing}: there is no such object`)
+    if (bytes.length !== end - start) throw new TierError('damaged', `${doing}: ${bytes.length} bytes came`)
+    this.#fetchedBytes += bytes.length
+    void files?.write(block, bytes)
+    return bytes
+  }
+}
+
+function idOf({ uuid, start, end }: Block): string {
+  return `${uuid}.${start}.${end}`
+}

@@ -1,0 +1,161 @@
+// Reads history: offset -> row of the manifest -> segment, and on over the borders of segments until the fetch has
+// what it asked for, or its time is over. What is ready by then is returned; what is not goes on being fetched.
+
+import type { AbortedTransaction } from '../log/sealed-segment.ts'
+import { ErrorCode } from '../protocol/error-code.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { ByteBudget } from './byte-budget.ts'
+import type { Manifest } from './manifest.ts'
+import { TierError, tierErrorOf } from './tier-error.ts'
+import type { SegmentBatches, TierIo } from './tier-io.ts'
+import type { TieredSegment } from './tiered-segment.ts'
+import { valueWithin } from './within.ts'
+
+export interface ColdRead {
+  readonly offset: number
+  /** No batch that begins here or later; the high watermark or the last stable offset. */
+  readonly endOffset: number
+  readonly bytesMax: number
+  /** The first batch is wanted even where it alone is larger than `bytesMax`. */
+  readonly minOneBatch: boolean
+  /** Monotonic. */
+  readonly deadlineMs: number
+}
+
+export type ColdReadResult =
+  | {
+      readonly kind: 'batches'
+      /** Whole batches from the one that holds `offset` on, in order; empty where the first is larger than allowed. */
+      readonly batches: readonly Buffer[]
+      readonly bytes: number
+      /** Where to read on. */
+      readonly nextOffset: number
+      /** All that have records or marker in what was read. */
+      readonly aborted: readonly AbortedTransaction[]
+    }
+  /** Not ready in time: answer with nothing and without an error, and the client asks again. */
+  | { readonly kind: 'pending' }
+  /** The tier ends before `offset`: the log has it. */
+  | { readonly kind: 'local' }
+  /** The manifest, read in this term, says that the log starts later. */
+  | { readonly kind: 'below start'; readonly logStartOffset: number }
+  /** A retriable refusal: the bytes are somewhere, but not to be had now. */
+  | { readonly kind: 'refused'; readonly error: ErrorCode; readonly cause: TierError }
+
+export interface ColdReaderOptions {
+  readonly manifest: Manifest
+  readonly io: TierIo
+  readonly clock: Clock
+  /** Shared by all partitions of the broker. */
+  readonly budget: ByteBudget
+  readonly limits: ColdReadLimits
+}
+
+export interface ColdReadLimits {
+  /** Bytes that one read returns at most, however many are asked for. */
+  readonly readBytesMax: number
+  /** Where fewer bytes of a segment are left, the next one is fetched ahead. */
+  readonly readAheadBytes: number
+  /** How long a segment that was found damaged is not read again, in milliseconds. */
+  readonly damageHoldMs: number
+}
+
+interface Reading {
+  offset: number
+  bytesLeft: number
+  readonly batches: Buffer[]
+  readonly aborted: AbortedTransaction[]
+}
+
+export class ColdReader {
+  readonly #options: ColdReaderOptions
+  #damaged: { readonly key: string; readonly until: number; readonly error: TierError } | undefined
+
+  constructor(options: ColdReaderOptions) {
+    this.#options = options
+  }
+
+  async read(request: ColdRead): Promise<ColdReadResult> {
+    const bytesMax = Math.min(request.bytesMax, this.#options.limits.readBytesMax)
+    const reading: Reading = { offset: request.offset, bytesLeft: bytesMax, batches: [], aborted: [] }
+    const { clock } = this.#options
+    try {
+      // A read that is given up ends by itself; what it would have failed with comes again with the next one.
+      const done = await valueWithin(clock, request.deadlineMs, this.#readOn(request, reading))
+      if (done !== undefined && reading.batches.length === 0) return done
+    } catch (cause) {
+      if (reading.batches.length === 0) return { kind: 'refused', error: ErrorCode.KAFKA_STORAGE_ERROR, cause: tierErrorOf('reading', cause) }
+    }
+    // What was ready in time; a failure behind it comes up when the client asks for that.
+    const { batches, offset: nextOffset } = reading
+    if (batches.length === 0) return { kind: 'pending' }
+    return { kind: 'batches', batches: [...batches], bytes: bytesMax - reading.bytesLeft, nextOffset, aborted: distinct(reading.aborted) }
+  }
+
+  /** Adds to `reading` segment by segment. What it returns counts only where nothing was read. */
+  async #readOn(request: ColdRead, reading: Reading): Promise<ColdReadResult> {
+    const { clock, manifest } = this.#options
+    while (reading.bytesLeft > 0 && reading.offset < request.endOffset) {
+      if (clock.monotonic() > request.deadlineMs) return { kind: 'pending' }
+      if (!manifest.isCurrent) await manifest.refresh()
+      const { head } = manifest
+      if (head !== undefined && reading.offset < head.logStart) return { kind: 'below start', logStartOffset: head.logStart }
+      if (head === undefined || reading.offset >= head.tieredEnd) return { kind: 'local' }
+      const segment = await this.#segmentAt(reading.offset)
+      const found = await this.#readSegment(segment, request, reading)
+      if (found.isPending && found.batches.length === 0) return { kind: 'pending' }
+      if (found.nextOffset === reading.offset) break
+      if (clock.monotonic() > request.deadlineMs) return { kind: 'pending' }
+      take(reading, found)
+      if (found.isPending) break
+      if (found.bytesLeft < this.#options.limits.readAheadBytes) this.#readAheadOf(segment)
+    }
+    return { kind: 'batches', batches: [], bytes: 0, nextOffset: reading.offset, aborted: [] }
+  }
+
+  async #segmentAt(offset: number): Promise<TieredSegment> {
+    const { manifest } = this.#options
+    const segment = await manifest.find(offset)
+    if (segment !== undefined) return segment
+    throw new TierError('damaged', `offset ${offset} is within the tier, and no row of the manifest holds it`)
+  }
+
+  async #readSegment(segment: TieredSegment, request: ColdRead, reading: Reading): Promise<SegmentBatches> {
+    const { clock, io, budget, limits } = this.#options
+    const held = this.#damaged
+    if (held?.key === segment.key && clock.monotonic() < held.until) throw held.error
+    const release = await budget.take(reading.bytesLeft)
+    try {
+      const waitMs = Math.max(0, request.deadlineMs - clock.monotonic())
+      const { offset, bytesLeft: bytesMax } = reading
+      const minOneBatch = request.minOneBatch && reading.batches.length === 0
+      return await io.read({ segment, offset, endOffset: request.endOffset, bytesMax, minOneBatch, waitMs })
+    } catch (cause) {
+      const error = tierErrorOf(`reading ${segment.key}`, cause)
+      if (error.code === 'damaged') this.#damaged = { key: segment.key, until: clock.monotonic() + limits.damageHoldMs, error }
+      // The row may be an old one: it is looked up anew by whoever asks next.
+      if (error.code === 'missing') this.#options.manifest.dropRows((row) => row.key === segment.key)
+      throw error
+    } finally {
+      release()
+    }
+  }
+
+  #readAheadOf(segment: TieredSegment): void {
+    const { manifest, io, limits } = this.#options
+    if (manifest.head === undefined || segment.endOffset >= manifest.head.tieredEnd) return
+    manifest.find(segment.endOffset).then((next) => next && io.readAhead(next, limits.readAheadBytes), () => {})
+  }
+}
+
+function take(reading: Reading, found: SegmentBatches): void {
+  if (found.batches.length > 0) reading.batches.push(found.batches)
+  reading.bytesLeft = Math.max(0, reading.bytesLeft - found.batches.length)
+  reading.offset = found.nextOffset
+  reading.aborted.push(...found.aborted)
+}
+
+/** A transaction that spans two segments is listed in both. */
+function distinct(aborted: readonly AbortedTransaction[]): AbortedTransaction[] {
+  return [...new Map(aborted.map((one) => [`${one.producerId}/${one.firstOffset}`, one])).values()]
+}

@@ -1,0 +1,43 @@
+import type { AbortedTransaction, SealedSegment } from '../log/sealed-segment.ts'
+import type { Uuid } from '../runtime/random.ts'
+
+/** What the tier needs of a partition that this broker leads: the log satisfies it with an adapter. */
+export interface TierSource {
+  readonly topicId: Uuid
+  readonly topicName: string
+  readonly partition: number
+  /** Of this term; another term is another source. */
+  readonly leaderEpoch: number
+  readonly logStartOffset: number
+  /** The first offset on local disk. */
+  readonly localStartOffset: number
+  /** Uploads and retention stay below: what is undecided or not replicated is not history. */
+  readonly lastStableOffset: number
+  readonly endOffset: number
+  /** Of all local segments, the open one too. */
+  readonly localBytes: number
+  /** Ascending and without gaps; the open segment is not among them. */
+  sealedSegments(): readonly SealedSegment[]
+  /** Aborted transactions with records or marker in [start, end), wherever their marker is. */
+  abortedTransactions(range: { readonly start: number; readonly end: number }): Promise<readonly AbortedTransaction[]>
+  /** No offset below is served any more, and segments wholly below go. Does nothing where it is there already. */
+  advanceLogStart(offset: number): Promise<void>
+  /** Drops local segments that end at `offset` or before; what they held is read from the tier from now on. */
+  evictBelow(offset: number): Promise<void>
+  config(): TierConfig
+}
+
+export interface TierConfig {
+  /** `remote.log.copy.disable` is its opposite. */
+  readonly isUploadEnabled: boolean
+  /** Whether `cleanup.policy` lets retention delete. */
+  readonly isDeleteEnabled: boolean
+  /** Milliseconds; -1 or Infinity: for ever. */
+  readonly retentionMs: number
+  /** -1 or Infinity: no limit. */
+  readonly retentionBytes: number
+  /** As `retentionMs`; -2: the same as it. */
+  readonly localRetentionMs: number
+  /** As `retentionBytes`; -2: the same as it. */
+  readonly localRetentionBytes: number
+}

@@ -1,0 +1,113 @@
+// The tier of one broker: what its partitions share, and what is told about all of them.
+
+import type { Clock } from '../runtime/clock.ts'
+import type { Random } from '../runtime/random.ts'
+import type { Table } from '../table/table.ts'
+import { ByteBudget } from './byte-budget.ts'
+import { ColdReader, type ColdReadLimits } from './cold-reader.ts'
+import { Manifest } from './manifest.ts'
+import { PartitionUpload } from './partition-upload.ts'
+import type { OnTierEvent } from './tier-events.ts'
+import type { TierIo } from './tier-io.ts'
+import type { TierSource } from './tier-source.ts'
+import { TieredPartition, type TieredPartitionLimits } from './tiered-partition.ts'
+import { Uploader, type UploaderLimits } from './uploader.ts'
+
+export interface TierLimits extends UploaderLimits, ColdReadLimits, TieredPartitionLimits {
+  /** Bytes that reads of all partitions together may be waiting for. */
+  readonly readBytesInFlightMax: number
+  /** Manifest rows kept in memory for each partition. */
+  readonly manifestRowsMax: number
+  /** How often a change of a manifest is decided anew after it lost a race. */
+  readonly manifestAttemptsMax: number
+}
+
+const mebibyte = 1024 * 1024
+
+export const tierLimits: TierLimits = {
+  uploadsMax: 2,
+  uploadRetryMs: 500,
+  uploadRetryMsMax: 60_000,
+  readBytesMax: 16 * mebibyte,
+  readBytesInFlightMax: 64 * mebibyte,
+  readAheadBytes: 8 * mebibyte,
+  damageHoldMs: 30_000,
+  deleteDelayMs: 600_000,
+  intentAgeMsMax: 86_400_000,
+  retentionRowsMax: 64,
+  manifestRowsMax: 32,
+  manifestAttemptsMax: 10,
+}
+
+export interface TierOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly table: Table
+  readonly io: TierIo
+  /** Part of every object's key: letters, digits, `-` and `_`. */
+  readonly clusterId: string
+  readonly limits?: Partial<TierLimits>
+  readonly onEvent: OnTierEvent
+}
+
+export interface TierMetrics {
+  readonly uploadedBytes: number
+  readonly uploadedSegments: number
+  readonly uploadErrors: number
+  /** Sealed and not in the tier, over all partitions that are led here. */
+  readonly lagBytes: number
+  readonly lagSegments: number
+  /** Age of the oldest of those in milliseconds; 0 where there is none. */
+  readonly lagMs: number
+  readonly readBytesInFlight: number
+  readonly partitions: number
+}
+
+export class Tier {
+  readonly #options: TierOptions
+  readonly #limits: TierLimits
+  readonly #uploader: Uploader
+  readonly #budget: ByteBudget
+  readonly #partitions = new Set<TieredPartition>()
+
+  constructor(options: TierOptions) {
+    const { clock, random, onEvent } = options
+    this.#options = options
+    this.#limits = { ...tierLimits, ...options.limits }
+    this.#uploader = new Uploader({ clock, random, onEvent, limits: this.#limits })
+    this.#budget = new ByteBudget(this.#limits.readBytesInFlightMax)
+  }
+
+  /** Begins a term. Nothing happens before the first `tick`; reads work at once. Another term opens it again. */
+  open(source: TierSource): TieredPartition {
+    const { clock, random, table, io, clusterId, onEvent } = this.#options
+    const limits = this.#limits
+    const manifest = new Manifest({ table, id: source, rowsMax: limits.manifestRowsMax, attemptsMax: limits.manifestAttemptsMax })
+    const upload = new PartitionUpload({ source, manifest, io, clock, random, clusterId, onEvent })
+    const reader = new ColdReader({ manifest, io, clock, budget: this.#budget, limits })
+    const partition = new TieredPartition({
+      source, manifest, upload, uploader: this.#uploader, reader, io, clock, limits, onEvent,
+      onClose: (closed) => this.#partitions.delete(closed),
+    })
+    this.#partitions.add(partition)
+    return partition
+  }
+
+  get metrics(): TierMetrics {
+    const lags = [...this.#partitions].map(({ lag }) => lag)
+    const oldest = Math.min(...lags.map(({ sealedAt }) => sealedAt ?? Infinity))
+    return {
+      ...this.#uploader.counts,
+      lagBytes: lags.reduce((total, { bytes }) => total + bytes, 0),
+      lagSegments: lags.reduce((total, { segments }) => total + segments, 0),
+      lagMs: oldest === Infinity ? 0 : Math.max(0, this.#options.clock.now() - oldest),
+      readBytesInFlight: this.#budget.used,
+      partitions: this.#partitions.size,
+    }
+  }
+
+  /** Ends all terms. The table and the `TierIo` are their owner's to close. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#partitions].map((partition) => partition.close()))
+  }
+}

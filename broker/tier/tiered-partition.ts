@@ -1,0 +1,243 @@
+// One partition's tier, for one term of leadership. Until the manifest is claimed at this term's epoch nothing is
+// uploaded, retained, evicted or answered about the log's start: a leader knows nothing before it has looked.
+
+import type { Clock } from '../runtime/clock.ts'
+import { type ColdRead, ColdReader, type ColdReadResult } from './cold-reader.ts'
+import type { Manifest } from './manifest.ts'
+import type { PartitionUpload } from './partition-upload.ts'
+import { planEviction, planLogStart } from './retention.ts'
+import { advanceLogStart, deleteRetired, retireIntents, retireRows } from './retirement.ts'
+import { type TierError, tierErrorOf } from './tier-error.ts'
+import type { OnTierEvent } from './tier-events.ts'
+import type { FoundTimestamp, TierIo } from './tier-io.ts'
+import type { TierSource } from './tier-source.ts'
+import { findMaxTimestamp, findTimestamp } from './time-search.ts'
+import type { UploadLag } from './upload-plan.ts'
+import type { Uploader } from './uploader.ts'
+
+export interface TieredPartitionOptions {
+  readonly source: TierSource
+  readonly manifest: Manifest
+  readonly upload: PartitionUpload
+  readonly uploader: Uploader
+  readonly reader: ColdReader
+  readonly io: TierIo
+  readonly clock: Clock
+  readonly limits: TieredPartitionLimits
+  readonly onEvent: OnTierEvent
+  onClose(partition: TieredPartition): void
+}
+
+export interface TieredPartitionLimits {
+  /** Milliseconds for which an object outlives its row: longer than any fetch, and than rows are kept in memory. */
+  readonly deleteDelayMs: number
+  /** Milliseconds after which an upload that nobody ended counts as given up. */
+  readonly intentAgeMsMax: number
+  /** Rows that retention looks at, and objects that it deletes, in one tick. */
+  readonly retentionRowsMax: number
+}
+
+type State =
+  | { readonly kind: 'opening' }
+  | { readonly kind: 'leading' }
+  /** Another leader has claimed the partition, or the topic is gone: only reads are left. */
+  | { readonly kind: 'fenced' }
+  | { readonly kind: 'closed' }
+
+export class TieredPartition {
+  readonly #options: TieredPartitionOptions
+  #state: State = { kind: 'opening' }
+  #ticking: Promise<void> | undefined
+  #ticksAgain = false
+
+  constructor(options: TieredPartitionOptions) {
+    this.#options = options
+  }
+
+  /** `topic-3` */
+  get name(): string {
+    return this.#options.upload.name
+  }
+
+  /** Whether the manifest was claimed in this term. */
+  get isReady(): boolean {
+    return this.#state.kind === 'leading' && this.#options.manifest.head !== undefined
+  }
+
+  /** Exclusive: what lies below is in the tier. 0 where nothing is, or is known to be. */
+  get tieredEnd(): number {
+    return this.#options.manifest.head?.tieredEnd ?? 0
+  }
+
+  /** The first offset that can be read from the tier; `tieredEnd` where there is none. */
+  get tierStart(): number {
+    const { head } = this.#options.manifest
+    return head === undefined ? 0 : Math.min(Math.max(head.logStart, 0), head.tieredEnd)
+  }
+
+  /** Of all batches in the manifest. */
+  get bytes(): number {
+    return this.#options.manifest.head?.bytes ?? 0
+  }
+
+  get lag(): UploadLag {
+    return this.#options.upload.lag
+  }
+
+  /** Whole batches from the one that holds `offset`. Never rejects: what failed is a `refused` that clients repeat. */
+  async read(request: ColdRead): Promise<ColdReadResult> {
+    const result = await this.#options.reader.read(request)
+    if (result.kind === 'refused') {
+      this.#options.onEvent({ kind: 'read failed', partition: this.name, offset: request.offset, error: result.cause })
+    }
+    return result
+  }
+
+  /**
+   * The first record in the tier with this timestamp or a later one, among offsets below `endOffset` (where the caller
+   * searches on its own disk). Throws `TierError`: retriable, and never to be taken for "none".
+   */
+  async offsetForTimestamp(timestamp: number, endOffset = Infinity): Promise<FoundTimestamp | undefined> {
+    return findTimestamp(this.#options, timestamp, await this.#searched(endOffset))
+  }
+
+  /** The largest timestamp among offsets of the tier below `endOffset`, and the first record that has it. */
+  async maxTimestamp(endOffset = Infinity): Promise<FoundTimestamp | undefined> {
+    return findMaxTimestamp(this.#options, await this.#searched(endOffset))
+  }
+
+  /** Says that a segment was sealed, or that the last stable offset has moved past one. */
+  sealed(): void {
+    if (this.isReady) this.#options.uploader.offer(this.#options.upload)
+  }
+
+  /**
+   * Makes `offset` the start of the log (DeleteRecords): in the table first, so that the next leader knows it too. The
+   * caller has checked that it is no higher than the high watermark. Throws `TierError`, after which it may have moved.
+   */
+  async advanceLogStart(offset: number): Promise<void> {
+    const { manifest, source, onEvent } = this.#options
+    await this.#claim()
+    if (await advanceLogStart(manifest, offset)) {
+      onEvent({ kind: 'log start advanced', partition: this.name, logStart: offset, why: 'request' })
+    }
+    await source.advanceLogStart(offset)
+  }
+
+  /**
+   * Claims the manifest where that is still to be done, starts uploads, applies retention, and deletes what is due.
+   * `now` is the wall clock. Resolves when all of that is done; never rejects: what failed is tried again next time.
+   */
+  tick(now: number): Promise<void> {
+    if (this.#ticking !== undefined) {
+      this.#ticksAgain = true
+      return this.#ticking
+    }
+    this.#ticking = this.#tick(now).finally(() => {
+      this.#ticking = undefined
+    })
+    return this.#ticking
+  }
+
+  /** Ends the term: stops uploads; reads that are under way go on. */
+  async close(): Promise<void> {
+    if (this.#state.kind === 'closed') return
+    this.#state = { kind: 'closed' }
+    this.#options.uploader.withdraw(this.#options.upload)
+    this.#options.onClose(this)
+    await this.#ticking
+  }
+
+  async #tick(now: number): Promise<void> {
+    do {
+      this.#ticksAgain = false
+      if (!(await this.#attempt('claiming the manifest', () => this.#claim()))) return
+      this.sealed()
+      await this.#attempt('retention', () => this.#retain(now))
+      await this.#attempt('eviction', () => this.#evict(now))
+      await this.#attempt('sweeping', () => this.#sweep(now))
+    } while (this.#ticksAgain && this.#state.kind === 'leading')
+  }
+
+  async #claim(): Promise<void> {
+    const { manifest, source, onEvent } = this.#options
+    if (this.#state.kind === 'closed' || (this.#state.kind === 'leading' && manifest.isClaimed)) return
+    const head = await manifest.claim(source.leaderEpoch, source.logStartOffset)
+    if (this.#state.kind === 'opening') {
+      this.#state = { kind: 'leading' }
+      onEvent({ kind: 'claimed', partition: this.name, epoch: head.epoch, tieredEnd: head.tieredEnd, logStart: head.logStart })
+    }
+    // The log and the manifest each may know of a start that the other missed: the later one holds.
+    if (source.logStartOffset > head.logStart) await advanceLogStart(manifest, source.logStartOffset)
+    else if (head.logStart > source.logStartOffset) await source.advanceLogStart(head.logStart)
+  }
+
+  async #retain(now: number): Promise<void> {
+    const { manifest, source, limits, onEvent } = this.#options
+    const head = await manifest.refresh()
+    if (head === undefined || !manifest.isClaimed) return
+    const rows = await manifest.rowsFrom(0, limits.retentionRowsMax)
+    const { localBytes, lastStableOffset } = source
+    const state = { now, config: source.config(), head, rows, local: source.sealedSegments(), localBytes, lastStableOffset }
+    const logStart = Math.max(planLogStart(state), source.logStartOffset)
+    if (await advanceLogStart(manifest, logStart)) {
+      onEvent({ kind: 'log start advanced', partition: this.name, logStart, why: 'retention' })
+    }
+    await source.advanceLogStart(logStart)
+    const retired = await retireRows(manifest, now)
+    const bytes = retired.reduce((total, row) => total + row.batchesBytes, 0)
+    if (retired.length > 0) onEvent({ kind: 'retired', partition: this.name, segments: retired.length, bytes })
+    if (retired.length > 0 || logStart > head.logStart) this.#ticksAgain = true
+  }
+
+  async #evict(now: number): Promise<void> {
+    const { manifest, source, onEvent } = this.#options
+    const { head } = manifest
+    if (head === undefined || !manifest.isClaimed) return
+    const local = source.sealedSegments()
+    const offset = planEviction({ now, config: source.config(), head, local, localBytes: source.localBytes })
+    if (offset <= (local[0]?.baseOffset ?? Infinity)) return
+    await source.evictBelow(offset)
+    onEvent({ kind: 'evicted', partition: this.name, localStart: offset })
+  }
+
+  async #sweep(now: number): Promise<void> {
+    const { manifest, upload, io, limits, onEvent } = this.#options
+    const { head } = manifest
+    if (head === undefined || !manifest.isClaimed) return
+    const intents = (await manifest.intents()).filter((intent) => {
+      return intent.uuid !== upload.intent?.uuid && (intent.epoch < head.epoch || now - intent.startedAt > limits.intentAgeMsMax)
+    })
+    const abandoned = await retireIntents(manifest, intents, now)
+    if (abandoned > 0) onEvent({ kind: 'abandoned', partition: this.name, intents: abandoned })
+    const deleted = await deleteRetired(manifest, { io, now, graceMs: limits.deleteDelayMs, limit: limits.retentionRowsMax })
+    const bytes = deleted.reduce((total, one) => total + one.bytes, 0)
+    if (deleted.length > 0) onEvent({ kind: 'deleted', partition: this.name, objects: deleted.length, bytes })
+  }
+
+  async #searched(endOffset: number): Promise<{ start: number; end: number }> {
+    const { manifest } = this.#options
+    const head = manifest.isCurrent ? manifest.head : await manifest.refresh()
+    return head === undefined ? { start: 0, end: 0 } : { start: head.logStart, end: Math.min(head.tieredEnd, endOffset) }
+  }
+
+  async #attempt(task: string, run: () => Promise<void>): Promise<boolean> {
+    if (this.#state.kind !== 'opening' && this.#state.kind !== 'leading') return false
+    try {
+      await run()
+      return true
+    } catch (cause) {
+      this.#failed(task, tierErrorOf(task, cause))
+      return false
+    }
+  }
+
+  #failed(task: string, error: TierError): void {
+    const { onEvent, uploader, upload } = this.#options
+    if (error.code !== 'fenced' && error.code !== 'gone') return onEvent({ kind: 'task failed', partition: this.name, task, error })
+    if (this.#state.kind === 'closed') return
+    this.#state = { kind: 'fenced' }
+    uploader.withdraw(upload)
+    onEvent({ kind: 'fenced', partition: this.name, error })
+  }
+}

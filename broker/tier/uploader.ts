@@ -1,0 +1,136 @@
+import type { Clock, Timer } from '../runtime/clock.ts'
+import type { Random } from '../runtime/random.ts'
+import type { PartitionUpload } from './partition-upload.ts'
+import { type TierError, tierErrorOf } from './tier-error.ts'
+import type { OnTierEvent } from './tier-events.ts'
+
+export interface UploaderOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly limits: UploaderLimits
+  readonly onEvent: OnTierEvent
+}
+
+export interface UploaderLimits {
+  /** Uploads at a time over all partitions. */
+  readonly uploadsMax: number
+  /** Milliseconds before the first repetition; each further one waits twice as long. */
+  readonly uploadRetryMs: number
+  /** The longest wait between repetitions, in milliseconds; also what a damaged segment waits for. */
+  readonly uploadRetryMsMax: number
+}
+
+/** Where a partition stands. At most one upload of each is under way: a manifest grows at its end. */
+type Standing =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'waiting' }
+  | { readonly kind: 'uploading'; readonly abort: AbortController; isWanted: boolean }
+  | { readonly kind: 'resting'; readonly timer: Timer }
+
+interface Entry {
+  standing: Standing
+  failures: number
+}
+
+/**
+ * Uploads of all partitions of a broker, whoever has waited longest since its seal first. The queue holds partitions
+ * and not segments, so that it is as long as there are partitions: what is next is asked of the partition itself.
+ */
+export class Uploader {
+  readonly #options: UploaderOptions
+  readonly #entries = new Map<PartitionUpload, Entry>()
+  #uploading = 0
+  #uploadedBytes = 0
+  #uploadedSegments = 0
+  #errors = 0
+
+  constructor(options: UploaderOptions) {
+    this.#options = options
+  }
+
+  get counts(): { readonly uploadedBytes: number; readonly uploadedSegments: number; readonly uploadErrors: number } {
+    return { uploadedBytes: this.#uploadedBytes, uploadedSegments: this.#uploadedSegments, uploadErrors: this.#errors }
+  }
+
+  /** Says that there may be something to upload. A partition that rests after a failure goes on resting. */
+  offer(partition: PartitionUpload): void {
+    const entry = this.#entries.get(partition) ?? { standing: { kind: 'idle' }, failures: 0 }
+    this.#entries.set(partition, entry)
+    if (entry.standing.kind === 'uploading') entry.standing.isWanted = true
+    if (entry.standing.kind !== 'idle') return
+    entry.standing = { kind: 'waiting' }
+    this.#startNext()
+  }
+
+  /** Forgets the partition, and stops what is under way of it. */
+  withdraw(partition: PartitionUpload): void {
+    const standing = this.#entries.get(partition)?.standing
+    this.#entries.delete(partition)
+    if (standing?.kind === 'resting') standing.timer.cancel()
+    if (standing?.kind === 'uploading') standing.abort.abort()
+  }
+
+  #startNext(): void {
+    while (this.#uploading < this.#options.limits.uploadsMax) {
+      const next = this.#oldest()
+      if (next === undefined) return
+      this.#uploading++
+      void this.#upload(...next).finally(() => {
+        this.#uploading--
+        this.#startNext()
+      })
+    }
+  }
+
+  #oldest(): [PartitionUpload, Entry] | undefined {
+    let oldest: [PartitionUpload, Entry] | undefined
+    let least = Infinity
+    for (const [partition, entry] of this.#entries) {
+      if (entry.standing.kind !== 'waiting') continue
+      const { sealedAt } = partition.lag
+      if (sealedAt === undefined) entry.standing = { kind: 'idle' }
+      else if (sealedAt < least) {
+        least = sealedAt
+        oldest = [partition, entry]
+      }
+    }
+    return oldest
+  }
+
+  async #upload(partition: PartitionUpload, entry: Entry): Promise<void> {
+    const standing: Standing = { kind: 'uploading', abort: new AbortController(), isWanted: false }
+    entry.standing = standing
+    try {
+      const bytes = await partition.uploadNext(standing.abort.signal)
+      entry.failures = 0
+      if (bytes !== undefined) {
+        this.#uploadedBytes += bytes
+        this.#uploadedSegments++
+      }
+      entry.standing = { kind: bytes !== undefined || standing.isWanted ? 'waiting' : 'idle' }
+    } catch (cause) {
+      this.#rest(partition, entry, tierErrorOf(`uploading ${partition.name}`, cause))
+    }
+  }
+
+  #rest(partition: PartitionUpload, entry: Entry, error: TierError): void {
+    if (!this.#entries.has(partition)) return
+    const { clock, random, limits, onEvent } = this.#options
+    this.#errors++
+    entry.failures++
+    if (error.code === 'fenced' || error.code === 'gone') {
+      // Another leader has the partition: there is nothing to repeat in this term.
+      onEvent({ kind: 'fenced', partition: partition.name, error })
+      this.#entries.delete(partition)
+      return
+    }
+    const doubled = error.code === 'damaged' ? Infinity : limits.uploadRetryMs * 2 ** Math.min(entry.failures - 1, 30)
+    const retryMs = Math.min(limits.uploadRetryMsMax, doubled) * (0.5 + random.fraction() / 2)
+    onEvent({ kind: 'upload failed', partition: partition.name, error, attempt: entry.failures, retryMs })
+    const timer = clock.after(retryMs, () => {
+      entry.standing = { kind: 'waiting' }
+      this.#startNext()
+    })
+    entry.standing = { kind: 'resting', timer }
+  }
+}
