@@ -77,7 +77,7 @@ export class LossyProxy {
   }
 
   async #meetFate(seen: SeenRequest, response: ServerResponse): Promise<void> {
-    const fate = this.decide(seen)
+    const fate = this.#fateOf(seen)
     if (typeof fate === 'object') {
       response.writeHead(fate.status, fate.headers).end(fate.body ?? '')
       return
@@ -89,6 +89,15 @@ export class LossyProxy {
     response.writeHead(status, headers)
     if (fate === 'forward') response.end(body)
     else response.write(body.subarray(0, body.length / 2), () => fate === 'cut answer' && response.destroy())
+  }
+
+  /** A test's own failure must not look like the network's, which a client tries again. */
+  #fateOf(seen: SeenRequest): Fate {
+    try {
+      return this.decide(seen)
+    } catch (cause) {
+      return { status: 400, body: (cause as Error).message }
+    }
   }
 
   async #forward({ method, url, headers, body }: SeenRequest) {
