@@ -5,6 +5,7 @@
 // A block is fetched once however many wait for it, and kept although they have given up: the client comes back.
 
 import type { ObjectStore } from '../objects/object-store.ts'
+import { Budget } from '../runtime/budget.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Block, BlockFiles } from './block-files.ts'
 import { FillCache } from './fill-cache.ts'
@@ -37,15 +38,15 @@ export interface BlockCacheLimits {
 export class BlockCache {
   readonly #options: BlockCacheOptions
   readonly #memory: FillCache<Buffer>
-  readonly #queue: (() => void)[] = []
-  #fetching = 0
+  readonly #fetches: Budget
   #hits = 0
   #misses = 0
   #fetchedBytes = 0
 
   constructor(options: BlockCacheOptions) {
     this.#options = options
-    const { memoryBytesMax, failureHoldMs } = options.limits
+    const { memoryBytesMax, failureHoldMs, fillsMax, fillsQueuedMax } = options.limits
+    this.#fetches = new Budget({ units: fillsMax, waitingMax: fillsQueuedMax })
     this.#memory = new FillCache({ clock: options.clock, bytesMax: memoryBytesMax, failureHoldMs })
   }
 
@@ -99,20 +100,10 @@ export class BlockCache {
   }
 
   async #fetchInTurn(block: Block): Promise<Buffer> {
-    const { fillsMax, fillsQueuedMax } = this.#options.limits
-    if (this.#fetching >= fillsMax) {
-      if (this.#queue.length >= fillsQueuedMax) throw new TierError('busy', `${fillsQueuedMax} blocks wait to be fetched`)
-      await new Promise<void>((resolve) => this.#queue.push(resolve))
-    } else {
-      this.#fetching++
-    }
     try {
-      return await this.#fetch(block)
-    } finally {
-      // The turn goes on to the next in the queue, or back.
-      const next = this.#queue.shift()
-      if (next === undefined) this.#fetching--
-      else next()
+      return await this.#fetches.use({ units: 1 }, () => this.#fetch(block))
+    } catch (cause) {
+      throw tierErrorOf('waiting for a fetch', cause)
     }
   }
 
@@ -121,8 +112,7 @@ export class BlockCache {
     const { key, start, end } = block
     const doing = `fetching [${start}, ${end}) of ${key}`
     this.#misses++
-    const bytes = await callWithin({ clock, timeoutMs: limits.fetchTimeoutMs, doing }, (signal) => store.getRange(key, { start, end }, signal))
-      .catch((cause: unknown) => { throw tierErrorOf(doing, cause) })
+    const bytes = await callWithin(doing, { clock, timeoutMs: limits.fetchTimeoutMs }, (signal) => store.getRange(key, { start, end }, signal))
     if (bytes === undefined) throw new TierError('missing', `${doing}: there is no such object`)
     if (bytes.length !== end - start) throw new TierError('damaged', `${doing}: ${bytes.length} bytes came`)
     this.#fetchedBytes += bytes.length

@@ -18,6 +18,9 @@ export interface BlockFilesOptions {
   onFault(doing: string, cause: unknown): void
 }
 
+/** Blocks written at a time; what comes while the disk is behind is not kept. */
+const writesMax = 8
+
 const namePattern = /^([A-Za-z0-9_-]{22})\.(\d{1,16})\.(\d{1,16})$/
 
 /**
@@ -28,8 +31,8 @@ const namePattern = /^([A-Za-z0-9_-]{22})\.(\d{1,16})\.(\d{1,16})$/
 export class BlockFiles {
   readonly #options: BlockFilesOptions
   readonly #sizes = new Map<string, number>()
+  readonly #writing = new Map<string, { isWanted: boolean }>()
   #bytes = 0
-  #writes = 0
 
   private constructor(options: BlockFilesOptions) {
     this.#options = options
@@ -70,17 +73,19 @@ export class BlockFiles {
         await file.close()
       }
     } catch (cause) {
-      this.#options.onFault('reading a cached block', cause)
+      // Another read may have pushed it out meanwhile.
+      if (this.#sizes.has(name)) this.#options.onFault('reading a cached block', cause)
     }
     await this.discard(block)
     return undefined
   }
 
-  /** Never fails: a block that cannot be kept is fetched again. More than a few at a time are not kept either. */
+  /** Never fails: a block that cannot be kept is fetched again. */
   async write(block: Block, bytes: Buffer): Promise<void> {
     const name = nameOf(block)
-    if (this.#sizes.has(name) || bytes.length > this.#options.bytesMax || this.#writes >= 8) return
-    this.#writes++
+    if (this.#sizes.has(name) || this.#writing.has(name) || bytes.length > this.#options.bytesMax || this.#writing.size >= writesMax) return
+    const writing = { isWanted: true }
+    this.#writing.set(name, writing)
     try {
       const file = await this.#options.disk.open(this.#pathOf(name), { create: true })
       try {
@@ -88,18 +93,23 @@ export class BlockFiles {
       } finally {
         await file.close()
       }
-      this.#add(name, bytes.length)
+      if (writing.isWanted) this.#add(name, bytes.length)
+      else await this.#remove(name)
       await this.#shrink()
     } catch (cause) {
       this.#options.onFault('keeping a block', cause)
       await this.#remove(name)
     } finally {
-      this.#writes--
+      this.#writing.delete(name)
     }
   }
 
   async discard(block: Block): Promise<void> {
-    await this.#remove(nameOf(block))
+    const name = nameOf(block)
+    const writing = this.#writing.get(name)
+    // Its file goes when it is written.
+    if (writing !== undefined) writing.isWanted = false
+    else await this.#remove(name)
   }
 
   #add(name: string, size: number): void {

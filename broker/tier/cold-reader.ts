@@ -3,8 +3,8 @@
 
 import type { AbortedTransaction } from '../log/sealed-segment.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
+import type { Budget } from '../runtime/budget.ts'
 import type { Clock } from '../runtime/clock.ts'
-import type { ByteBudget } from './byte-budget.ts'
 import type { Manifest } from './manifest.ts'
 import { TierError, tierErrorOf } from './tier-error.ts'
 import type { SegmentBatches, TierIo } from './tier-io.ts'
@@ -46,8 +46,8 @@ export interface ColdReaderOptions {
   readonly manifest: Manifest
   readonly io: TierIo
   readonly clock: Clock
-  /** Shared by all partitions of the broker. */
-  readonly budget: ByteBudget
+  /** Of bytes, shared by all partitions of the broker. */
+  readonly budget: Budget
   readonly limits: ColdReadLimits
 }
 
@@ -84,12 +84,13 @@ export class ColdReader {
       const done = await valueWithin(clock, request.deadlineMs, this.#readOn(request, reading))
       if (done !== undefined && reading.batches.length === 0) return done
     } catch (cause) {
-      if (reading.batches.length === 0) return { kind: 'refused', error: ErrorCode.KAFKA_STORAGE_ERROR, cause: tierErrorOf('reading', cause) }
+      if (reading.batches.length === 0) return refusal(tierErrorOf('reading', cause))
     }
     // What was ready in time; a failure behind it comes up when the client asks for that.
     const { batches, offset: nextOffset } = reading
     if (batches.length === 0) return { kind: 'pending' }
-    return { kind: 'batches', batches: [...batches], bytes: bytesMax - reading.bytesLeft, nextOffset, aborted: distinct(reading.aborted) }
+    const bytes = batches.reduce((total, one) => total + one.length, 0)
+    return { kind: 'batches', batches: [...batches], bytes, nextOffset, aborted: distinct(reading.aborted) }
   }
 
   /** Adds to `reading` segment by segment. What it returns counts only where nothing was read. */
@@ -124,20 +125,19 @@ export class ColdReader {
     const { clock, io, budget, limits } = this.#options
     const held = this.#damaged
     if (held?.key === segment.key && clock.monotonic() < held.until) throw held.error
-    const release = await budget.take(reading.bytesLeft)
+    const { offset, bytesLeft: bytesMax } = reading
+    const minOneBatch = request.minOneBatch && reading.batches.length === 0
     try {
-      const waitMs = Math.max(0, request.deadlineMs - clock.monotonic())
-      const { offset, bytesLeft: bytesMax } = reading
-      const minOneBatch = request.minOneBatch && reading.batches.length === 0
-      return await io.read({ segment, offset, endOffset: request.endOffset, bytesMax, minOneBatch, waitMs })
+      return await budget.use({ units: bytesMax }, () => {
+        const waitMs = Math.max(0, request.deadlineMs - clock.monotonic())
+        return io.read({ segment, offset, endOffset: request.endOffset, bytesMax, minOneBatch, waitMs })
+      })
     } catch (cause) {
       const error = tierErrorOf(`reading ${segment.key}`, cause)
       if (error.code === 'damaged') this.#damaged = { key: segment.key, until: clock.monotonic() + limits.damageHoldMs, error }
       // The row may be an old one: it is looked up anew by whoever asks next.
       if (error.code === 'missing') this.#options.manifest.dropRows((row) => row.key === segment.key)
       throw error
-    } finally {
-      release()
     }
   }
 
@@ -146,6 +146,10 @@ export class ColdReader {
     if (manifest.head === undefined || segment.endOffset >= manifest.head.tieredEnd) return
     manifest.find(segment.endOffset).then((next) => next && io.readAhead(next, limits.readAheadBytes), () => {})
   }
+}
+
+function refusal(cause: TierError): ColdReadResult {
+  return cause.code === 'busy' ? { kind: 'pending' } : { kind: 'refused', error: ErrorCode.KAFKA_STORAGE_ERROR, cause }
 }
 
 function take(reading: Reading, found: SegmentBatches): void {

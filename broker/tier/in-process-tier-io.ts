@@ -10,9 +10,8 @@ import type { SectionKind } from './object-sections.ts'
 import { SegmentIndexes } from './segment-index.ts'
 import { SegmentReader } from './segment-reader.ts'
 import { uploadSegment } from './segment-upload.ts'
-import { tierErrorOf } from './tier-error.ts'
 import type {
-  FoundTimestamp, InspectedObject, SegmentBatches, SegmentRead, TierIo, TierIoCounts, TierIoLimits, TimestampSearch, UploadedObject, UploadJob,
+  FoundTimestamp, InspectedObject, ObjectInspection, SegmentBatches, SegmentRead, TierIo, TierIoCounts, TierIoLimits, TimestampSearch, UploadedObject, UploadJob,
 } from './tier-io.ts'
 import type { TieredSegment } from './tiered-segment.ts'
 import { callWithin } from './within.ts'
@@ -79,7 +78,7 @@ export class InProcessTierIo implements TierIo {
     return this.#indexes.sections(segment, kinds)
   }
 
-  inspect(object: { readonly key: string; readonly bytes: number }): Promise<InspectedObject> {
+  inspect(object: ObjectInspection): Promise<InspectedObject> {
     const { blockBytes: chunkBytes, requestTimeoutMs } = this.#options.limits
     return inspectObject({ ...this.#options, chunkBytes, requestTimeoutMs }, object)
   }
@@ -106,12 +105,8 @@ export class InProcessTierIo implements TierIo {
     await this.#options.store.close()
   }
 
-  async #call<T>(doing: string, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  #call<T>(doing: string, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { clock, limits } = this.#options
-    try {
-      return await callWithin({ clock, timeoutMs: limits.requestTimeoutMs, doing }, call)
-    } catch (cause) {
-      throw tierErrorOf(doing, cause)
-    }
+    return callWithin(doing, { clock, timeoutMs: limits.requestTimeoutMs }, call)
   }
 }

@@ -35,8 +35,8 @@ export async function uploadSegment(options: SegmentUploadOptions, job: UploadJo
       recordCount: scan.recordCount, maxTimestamp: scan.maxTimestamp, crc32c: crc32c(trailer.bytes, scan.crc32c),
       formatVersion, sections: trailer.sections,
     }
-    const call = { clock, timeoutMs: limits.uploadTimeoutMs, doing: `uploading ${job.key}`, signal }
-    await callWithin(call, (within) => (sending = put(options, { key: job.key, file, scan, trailer: trailer.bytes, object }, within)))
+    const call = { clock, timeoutMs: limits.uploadTimeoutMs, signal }
+    await callWithin(`uploading ${job.key}`, call, (within) => (sending = put(options, { key: job.key, file, scan, trailer: trailer.bytes, object }, within)))
     return object
   } catch (cause) {
     throw tierErrorOf(`uploading ${job.key}`, cause)

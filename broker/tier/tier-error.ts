@@ -1,3 +1,5 @@
+import { BudgetError } from '../runtime/budget.ts'
+
 /**
  * The tier could not do what it was asked. The facts are in the message and in `cause`; what to do follows from `code`.
  *
@@ -6,6 +8,7 @@
  * `missing`: the manifest names an object that the store says it does not have.
  * `fenced`: another leader has claimed the partition.
  * `gone`: the topic is being deleted.
+ * `diverged`: the local log ends before the tier does; it was emptied, and has to begin at the tier's end.
  * `busy`: more is asked at once than the limits allow; try again.
  * `stopped`: the thread that does the tier's I/O has ended.
  */
@@ -18,11 +21,12 @@ export class TierError extends Error {
   }
 }
 
-export type TierErrorCode = 'away' | 'damaged' | 'missing' | 'fenced' | 'gone' | 'busy' | 'stopped'
+export type TierErrorCode = 'away' | 'damaged' | 'missing' | 'fenced' | 'gone' | 'diverged' | 'busy' | 'stopped'
 
 /** Whatever a dependency threw, as a `TierError`: what is not known to be something else is `away`. */
 export function tierErrorOf(doing: string, cause: unknown): TierError {
   if (cause instanceof TierError) return cause
-  const code = (cause as { code?: unknown } | undefined)?.code === 'damaged' ? 'damaged' : 'away'
+  const theirs = (cause as { code?: unknown } | undefined)?.code
+  const code = cause instanceof BudgetError ? 'busy' : theirs === 'damaged' ? 'damaged' : 'away'
   return new TierError(code, `${doing}: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
 }

@@ -16,6 +16,9 @@ export type TierEvent =
   | { readonly kind: 'abandoned'; readonly partition: string; readonly intents: number }
   | { readonly kind: 'deleted'; readonly partition: string; readonly objects: number; readonly bytes: number }
   | { readonly kind: 'orphaned'; readonly partition: string; readonly objects: number; readonly bytes: number }
+  /** The manifest names it, and the store says that it has none, or one of another length. Nothing is deleted for it. */
+  | { readonly kind: 'object missing'; readonly partition: string; readonly key: string }
+  | { readonly kind: 'foreign objects'; readonly partition: string; readonly keys: readonly string[] }
   | { readonly kind: 'task failed'; readonly partition: string; readonly task: string; readonly error: TierError }
 
 export type OnTierEvent = (event: TierEvent) => void

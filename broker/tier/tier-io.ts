@@ -25,8 +25,8 @@ export interface TierIo {
   findTimestamp(search: TimestampSearch): Promise<FoundTimestamp | undefined>
   /** The bytes of some sections, checked, in the order of `kinds`. */
   sections(segment: TieredSegment, kinds: readonly SectionKind[]): Promise<Buffer[]>
-  /** Reads a whole object and holds it against what it says of itself. */
-  inspect(object: { readonly key: string; readonly bytes: number }): Promise<InspectedObject>
+  /** What an object says of itself, checked; `readsBatches`: those too, which reads all of it. */
+  inspect(object: ObjectInspection): Promise<InspectedObject>
   /** Undefined where the store says that there is no such object. */
   objectBytes(key: string): Promise<number | undefined>
   listObjects(prefix: string, options: { readonly after?: string | undefined; readonly limit: number }): Promise<readonly ListedObject[]>
@@ -105,10 +105,17 @@ export interface FoundTimestamp {
   readonly leaderEpoch: number
 }
 
+export interface ObjectInspection {
+  readonly key: string
+  /** Of the whole object. */
+  readonly bytes: number
+  readonly readsBatches: boolean
+}
+
 export interface InspectedObject {
   readonly footer: ObjectFooter
   readonly epochs: readonly EpochEntry[]
-  /** Of the whole object, as it was read: its batches and sections match their checksums. */
+  /** Of the whole object. */
   readonly crc32c: number
 }
 

@@ -1,21 +1,29 @@
 // The tier of one broker: what its partitions share, and what is told about all of them.
 
+import { Budget } from '../runtime/budget.ts'
 import type { Clock } from '../runtime/clock.ts'
-import type { Random } from '../runtime/random.ts'
+import type { Random, Uuid } from '../runtime/random.ts'
 import type { Table } from '../table/table.ts'
-import { ByteBudget } from './byte-budget.ts'
 import { ColdReader, type ColdReadLimits } from './cold-reader.ts'
 import { Manifest } from './manifest.ts'
+import type { TierPartitionId } from './manifest-items.ts'
 import { PartitionUpload } from './partition-upload.ts'
+import { type Rebuilt, rebuildManifest } from './rebuild.ts'
+import { type RestorePoint, restorePoint } from './restore-point.ts'
 import type { OnTierEvent } from './tier-events.ts'
 import type { TierIo } from './tier-io.ts'
 import type { TierSource } from './tier-source.ts'
 import { TieredPartition, type TieredPartitionLimits } from './tiered-partition.ts'
+import { requestTopicDeletion, sweepDeletedTopics } from './topic-deletion.ts'
 import { Uploader, type UploaderLimits } from './uploader.ts'
 
 export interface TierLimits extends UploaderLimits, ColdReadLimits, TieredPartitionLimits {
   /** Bytes that reads of all partitions together may be waiting for. */
   readonly readBytesInFlightMax: number
+  /** Reads that wait for those bytes; more are told to come back. */
+  readonly readsWaitingMax: number
+  /** Milliseconds for which the tombstone of a deleted topic outlives its last object. */
+  readonly deletedTopicKeepMs: number
   /** Manifest rows kept in memory for each partition. */
   readonly manifestRowsMax: number
   /** How often a change of a manifest is decided anew after it lost a race. */
@@ -30,10 +38,13 @@ export const tierLimits: TierLimits = {
   uploadRetryMsMax: 60_000,
   readBytesMax: 16 * mebibyte,
   readBytesInFlightMax: 64 * mebibyte,
+  readsWaitingMax: 1000,
   readAheadBytes: 8 * mebibyte,
   damageHoldMs: 30_000,
   deleteDelayMs: 600_000,
   intentAgeMsMax: 86_400_000,
+  orphanAgeMsMin: 86_400_000,
+  deletedTopicKeepMs: 7 * 86_400_000,
   retentionRowsMax: 64,
   manifestRowsMax: 32,
   manifestAttemptsMax: 10,
@@ -59,7 +70,6 @@ export interface TierMetrics {
   readonly lagSegments: number
   /** Age of the oldest of those in milliseconds; 0 where there is none. */
   readonly lagMs: number
-  readonly readBytesInFlight: number
   readonly partitions: number
 }
 
@@ -67,7 +77,7 @@ export class Tier {
   readonly #options: TierOptions
   readonly #limits: TierLimits
   readonly #uploader: Uploader
-  readonly #budget: ByteBudget
+  readonly #budget: Budget
   readonly #partitions = new Set<TieredPartition>()
 
   constructor(options: TierOptions) {
@@ -75,22 +85,46 @@ export class Tier {
     this.#options = options
     this.#limits = { ...tierLimits, ...options.limits }
     this.#uploader = new Uploader({ clock, random, onEvent, limits: this.#limits })
-    this.#budget = new ByteBudget(this.#limits.readBytesInFlightMax)
+    this.#budget = new Budget({ units: this.#limits.readBytesInFlightMax, waitingMax: this.#limits.readsWaitingMax })
   }
 
   /** Begins a term. Nothing happens before the first `tick`; reads work at once. Another term opens it again. */
   open(source: TierSource): TieredPartition {
-    const { clock, random, table, io, clusterId, onEvent } = this.#options
+    const { clock, random, io, clusterId, onEvent } = this.#options
     const limits = this.#limits
-    const manifest = new Manifest({ table, id: source, rowsMax: limits.manifestRowsMax, attemptsMax: limits.manifestAttemptsMax })
+    const manifest = this.#manifest(source)
     const upload = new PartitionUpload({ source, manifest, io, clock, random, clusterId, onEvent })
     const reader = new ColdReader({ manifest, io, clock, budget: this.#budget, limits })
     const partition = new TieredPartition({
-      source, manifest, upload, uploader: this.#uploader, reader, io, clock, limits, onEvent,
+      source, manifest, upload, uploader: this.#uploader, reader, io, clock, clusterId, limits, onEvent,
       onClose: (closed) => this.#partitions.delete(closed),
     })
     this.#partitions.add(partition)
     return partition
+  }
+
+  /**
+   * Where the log of a partition has to begin if there is nothing on disk: to be asked before it is opened. Undefined:
+   * nothing of it is in the tier. Throws `TierError`, and then it must not be opened, as nobody knows.
+   */
+  restorePoint(id: TierPartitionId): Promise<RestorePoint | undefined> {
+    return restorePoint(this.#manifest(id), this.#options.io)
+  }
+
+  /** Marks a topic for deletion; `sweepDeletedTopics` does it. Throws `TierError`. */
+  async deleteTopic(topic: { readonly topicId: Uuid; readonly partitions: number }): Promise<void> {
+    await requestTopicDeletion(this.#options.table, topic, this.#options.clock.now())
+  }
+
+  /** Goes on with the deletion of topics, one broker at a time being enough. Returns how many objects went. Throws `TierError`. */
+  sweepDeletedTopics(now: number): Promise<number> {
+    const { deleteDelayMs: graceMs, deletedTopicKeepMs: keepMs } = this.#limits
+    return sweepDeletedTopics({ ...this.#options, now, graceMs, keepMs })
+  }
+
+  /** Makes a partition's manifest anew from the bucket, where the table has none. Throws `TierError`. */
+  rebuildManifest(id: TierPartitionId, { readsBatches = false } = {}): Promise<Rebuilt> {
+    return rebuildManifest({ ...this.#options, id, readsBatches })
   }
 
   get metrics(): TierMetrics {
@@ -101,9 +135,13 @@ export class Tier {
       lagBytes: lags.reduce((total, { bytes }) => total + bytes, 0),
       lagSegments: lags.reduce((total, { segments }) => total + segments, 0),
       lagMs: oldest === Infinity ? 0 : Math.max(0, this.#options.clock.now() - oldest),
-      readBytesInFlight: this.#budget.used,
       partitions: this.#partitions.size,
     }
+  }
+
+  #manifest({ topicId, partition }: TierPartitionId): Manifest {
+    const { manifestRowsMax: rowsMax, manifestAttemptsMax: attemptsMax } = this.#limits
+    return new Manifest({ table: this.#options.table, id: { topicId, partition }, rowsMax, attemptsMax })
   }
 
   /** Ends all terms. The table and the `TierIo` are their owner's to close. */

@@ -5,9 +5,10 @@ import type { Clock } from '../runtime/clock.ts'
 import { type ColdRead, ColdReader, type ColdReadResult } from './cold-reader.ts'
 import type { Manifest } from './manifest.ts'
 import type { PartitionUpload } from './partition-upload.ts'
+import { reconcile } from './reconciliation.ts'
 import { planEviction, planLogStart } from './retention.ts'
 import { advanceLogStart, deleteRetired, retireIntents, retireRows } from './retirement.ts'
-import { type TierError, tierErrorOf } from './tier-error.ts'
+import { TierError, tierErrorOf } from './tier-error.ts'
 import type { OnTierEvent } from './tier-events.ts'
 import type { FoundTimestamp, TierIo } from './tier-io.ts'
 import type { TierSource } from './tier-source.ts'
@@ -23,6 +24,7 @@ export interface TieredPartitionOptions {
   readonly reader: ColdReader
   readonly io: TierIo
   readonly clock: Clock
+  readonly clusterId: string
   readonly limits: TieredPartitionLimits
   readonly onEvent: OnTierEvent
   onClose(partition: TieredPartition): void
@@ -33,6 +35,8 @@ export interface TieredPartitionLimits {
   readonly deleteDelayMs: number
   /** Milliseconds after which an upload that nobody ended counts as given up. */
   readonly intentAgeMsMax: number
+  /** Objects that nothing names are let alone for so many milliseconds. */
+  readonly orphanAgeMsMin: number
   /** Rows that retention looks at, and objects that it deletes, in one tick. */
   readonly retentionRowsMax: number
 }
@@ -159,10 +163,32 @@ export class TieredPartition {
     } while (this.#ticksAgain && this.#state.kind === 'leading')
   }
 
+  /**
+   * Holds the bucket against the manifest: once a day is plenty. Orphans are retired, and what is missing or foreign is
+   * told. Never rejects.
+   */
+  async reconcile(now: number): Promise<void> {
+    const { manifest, io, clusterId, limits, onEvent } = this.#options
+    await this.#attempt('reconciling', async () => {
+      await this.#claim()
+      const found = await reconcile({ manifest, io, clusterId, now, ageMs: limits.orphanAgeMsMin })
+      if (found === undefined) return
+      const { orphans, missing, foreign } = found
+      const bytes = orphans.reduce((total, one) => total + one.bytes, 0)
+      if (orphans.length > 0) onEvent({ kind: 'orphaned', partition: this.name, objects: orphans.length, bytes })
+      for (const { key } of missing) onEvent({ kind: 'object missing', partition: this.name, key })
+      if (foreign.length > 0) onEvent({ kind: 'foreign objects', partition: this.name, keys: foreign })
+    })
+  }
+
   async #claim(): Promise<void> {
     const { manifest, source, onEvent } = this.#options
     if (this.#state.kind === 'closed' || (this.#state.kind === 'leading' && manifest.isClaimed)) return
     const head = await manifest.claim(source.leaderEpoch, source.logStartOffset)
+    if (source.endOffset < head.tieredEnd) {
+      // It would take what it appends for what the tier has, and drop it. See `Tier.restorePoint`.
+      throw new TierError('diverged', `the log ends at ${source.endOffset}, and the tier at ${head.tieredEnd}`)
+    }
     if (this.#state.kind === 'opening') {
       this.#state = { kind: 'leading' }
       onEvent({ kind: 'claimed', partition: this.name, epoch: head.epoch, tieredEnd: head.tieredEnd, logStart: head.logStart })

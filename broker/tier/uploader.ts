@@ -1,3 +1,4 @@
+import { backoffMs } from '../runtime/backoff.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
 import type { PartitionUpload } from './partition-upload.ts'
@@ -14,7 +15,7 @@ export interface UploaderOptions {
 export interface UploaderLimits {
   /** Uploads at a time over all partitions. */
   readonly uploadsMax: number
-  /** Milliseconds before the first repetition; each further one waits twice as long. */
+  /** The most that the first repetition waits, in milliseconds; the most doubles with each. */
   readonly uploadRetryMs: number
   /** The longest wait between repetitions, in milliseconds; also what a damaged segment waits for. */
   readonly uploadRetryMsMax: number
@@ -124,8 +125,8 @@ export class Uploader {
       this.#entries.delete(partition)
       return
     }
-    const doubled = error.code === 'damaged' ? Infinity : limits.uploadRetryMs * 2 ** Math.min(entry.failures - 1, 30)
-    const retryMs = Math.min(limits.uploadRetryMsMax, doubled) * (0.5 + random.fraction() / 2)
+    const { uploadRetryMs: firstMs, uploadRetryMsMax: maxMs } = limits
+    const retryMs = error.code === 'damaged' ? maxMs : backoffMs(entry.failures, { firstMs, maxMs, random })
     onEvent({ kind: 'upload failed', partition: partition.name, error, attempt: entry.failures, retryMs })
     const timer = clock.after(retryMs, () => {
       entry.standing = { kind: 'waiting' }

@@ -28,6 +28,8 @@ export interface WorldOptions {
 
 /** One broker's tier over a store and a table in memory, with small blocks, and a log beside it. */
 export class TierWorld {
+  /** For the files of further logs. */
+  readonly directory: string
   readonly clock: Clock
   readonly table: Table
   readonly store: TroubledStore
@@ -37,6 +39,7 @@ export class TierWorld {
   readonly tier: Tier
 
   private constructor(options: WorldOptions & { io: InProcessTierIo; clock: Clock; table: Table; store: TroubledStore; log: FakeLog }) {
+    this.directory = options.directory
     this.clock = options.clock
     this.table = options.table
     this.store = options.store

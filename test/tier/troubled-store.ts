@@ -7,9 +7,9 @@ export type StoreCall = 'put' | 'getRange' | 'head' | 'list' | 'delete'
 export class TroubledStore implements ObjectStore {
   readonly #store: ObjectStore
   /** Called before each call: throw to fail it before it takes effect, return a promise to delay it. */
-  before: (call: StoreCall, key: string) => void | Promise<void> = () => {}
+  before: (call: StoreCall, key: string) => unknown = () => {}
   /** Called after a call took effect: throw to lose the answer. */
-  behind: (call: StoreCall, key: string) => void | Promise<void> = () => {}
+  behind: (call: StoreCall, key: string) => unknown = () => {}
   /** Changes what a read returns. */
   damage: (key: string, bytes: Buffer, start: number) => Buffer = (_, bytes) => bytes
   readonly calls: { readonly call: StoreCall; readonly key: string }[] = []

@@ -1,0 +1,155 @@
+import { Worker } from 'node:worker_threads'
+import type { ListedObject } from '../objects/object-store.ts'
+import type { SectionKind } from './object-sections.ts'
+import { TierError } from './tier-error.ts'
+import type {
+  FoundTimestamp, InspectedObject, ObjectInspection, SegmentBatches, SegmentRead, TierIo, TierIoCounts, TimestampSearch, UploadedObject, UploadJob,
+} from './tier-io.ts'
+import type { FromTierWorker, TierIoCall, TierWorkerData, ToTierWorker } from './tier-worker-messages.ts'
+import type { TieredSegment } from './tiered-segment.ts'
+
+export interface TierWorkerOptions extends TierWorkerData {
+  /** Calls that may be under way at the same time; more are refused as `busy`. */
+  readonly callsMax: number
+  /** Something failed in the thread that costs speed only. */
+  onFault(fault: string): void
+  /** The thread has ended, although nobody closed it: every call under way has failed, and every further one will. */
+  onDeath(cause: Error): void
+}
+
+interface Outstanding {
+  readonly resolve: (value: unknown) => void
+  readonly reject: (cause: Error) => void
+}
+
+/** The tier's I/O in a thread of its own; this is the broker's side of it. */
+export class TierWorkerClient implements TierIo {
+  readonly #options: TierWorkerOptions
+  readonly #worker: Worker
+  readonly #ended: Promise<void>
+  readonly #opened = Promise.withResolvers<void>()
+  readonly #outstanding = new Map<number, Outstanding>()
+  #lastId = 0
+  #isOpen = false
+  #isClosing = false
+  #death: TierError | undefined
+
+  private constructor(options: TierWorkerOptions) {
+    const { store, cacheDirectory, limits } = options
+    this.#options = options
+    // The same ending as this file's own: `.ts` from source, `.js` in the published package.
+    const entry = new URL(import.meta.url.replace(/tier-worker-client(\.\w+)$/, 'tier-worker$1'))
+    this.#worker = new Worker(entry, { workerData: { store, cacheDirectory, limits } satisfies TierWorkerData })
+    this.#worker.unref()
+    this.#worker.on('message', (message: FromTierWorker) => this.#hear(message))
+    this.#worker.on('error', (cause) => this.#die(new TierError('stopped', 'the thread of the tier failed', cause)))
+    this.#ended = new Promise((resolve) => {
+      this.#worker.on('exit', (code) => {
+        this.#die(new TierError('stopped', `the thread of the tier ended with code ${code}`))
+        resolve()
+      })
+    })
+  }
+
+  /** Rejects with `TierError` where store or cache directory cannot be opened. */
+  static async open(options: TierWorkerOptions): Promise<TierWorkerClient> {
+    const client = new TierWorkerClient(options)
+    client.#worker.ref()
+    await client.#opened.promise
+    client.#isOpen = true
+    client.#worker.unref()
+    return client
+  }
+
+  async upload(job: UploadJob, signal?: AbortSignal): Promise<UploadedObject> {
+    if (signal?.aborted) throw new TierError('away', 'the upload was stopped')
+    const id = ++this.#lastId
+    const abort = () => this.#worker.postMessage({ abort: id } satisfies ToTierWorker)
+    signal?.addEventListener('abort', abort)
+    try {
+      return await this.#call<UploadedObject>('upload', [job], id)
+    } finally {
+      signal?.removeEventListener('abort', abort)
+    }
+  }
+
+  async read(request: SegmentRead): Promise<SegmentBatches> {
+    const found = await this.#call<SegmentBatches>('read', [request])
+    return { ...found, batches: bufferOf(found.batches) }
+  }
+
+  readAhead(segment: TieredSegment, bytes: number): void {
+    this.#call('readAhead', [segment, bytes]).catch(() => {})
+  }
+
+  findTimestamp(search: TimestampSearch): Promise<FoundTimestamp | undefined> {
+    return this.#call('findTimestamp', [search])
+  }
+
+  async sections(segment: TieredSegment, kinds: readonly SectionKind[]): Promise<Buffer[]> {
+    return (await this.#call<Uint8Array[]>('sections', [segment, kinds])).map(bufferOf)
+  }
+
+  inspect(object: ObjectInspection): Promise<InspectedObject> {
+    return this.#call('inspect', [object])
+  }
+
+  objectBytes(key: string): Promise<number | undefined> {
+    return this.#call('objectBytes', [key])
+  }
+
+  listObjects(prefix: string, options: { readonly after?: string | undefined; readonly limit: number }): Promise<ListedObject[]> {
+    return this.#call('listObjects', [prefix, options])
+  }
+
+  deleteObjects(keys: readonly string[]): Promise<void> {
+    return this.#call('deleteObjects', [keys])
+  }
+
+  counts(): Promise<TierIoCounts> {
+    return this.#call('counts', [])
+  }
+
+  /** Resolves once the store is closed and the thread has ended. */
+  async close(): Promise<void> {
+    this.#isClosing = true
+    this.#worker.ref()
+    if (this.#death === undefined) this.#worker.postMessage('close' satisfies ToTierWorker)
+    await this.#ended
+  }
+
+  async #call<T>(call: TierIoCall, args: readonly unknown[], id = ++this.#lastId): Promise<T> {
+    if (this.#death !== undefined) throw this.#death
+    if (this.#outstanding.size >= this.#options.callsMax) throw new TierError('busy', `${this.#options.callsMax} calls are under way`)
+    // An answer that is owed keeps the process alive; an idle thread does not.
+    if (this.#outstanding.size === 0) this.#worker.ref()
+    const answer = new Promise((resolve, reject) => this.#outstanding.set(id, { resolve, reject }))
+    this.#worker.postMessage({ id, call, args } satisfies ToTierWorker)
+    return (await answer) as T
+  }
+
+  #hear(message: FromTierWorker): void {
+    if (message === 'opened') return this.#opened.resolve()
+    if ('fault' in message) return this.#options.onFault(message.fault)
+    const outstanding = this.#outstanding.get(message.id)
+    this.#outstanding.delete(message.id)
+    if (this.#outstanding.size === 0) this.#worker.unref()
+    if ('error' in message) outstanding?.reject(new TierError(message.error.code, message.error.message))
+    else outstanding?.resolve(message.value)
+  }
+
+  #die(cause: TierError): void {
+    if (this.#death !== undefined) return
+    this.#death = cause
+    this.#opened.reject(cause)
+    this.#opened.promise.catch(() => {})
+    for (const { reject } of this.#outstanding.values()) reject(cause)
+    this.#outstanding.clear()
+    if (this.#isOpen && !this.#isClosing) this.#options.onDeath(cause)
+  }
+}
+
+/** A buffer arrives as the plain array of bytes that it is. */
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+}

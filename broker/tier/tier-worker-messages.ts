@@ -1,0 +1,46 @@
+// What passes between the broker's thread and the one that does the tier's I/O:
+//
+//   to the thread     { id, call, args }   one call of `TierIo`; each call's arguments are plain data
+//                     { abort: id }        the caller has stopped waiting for an upload
+//                     'close'
+//   from the thread   'opened'             once, at the start
+//                     { id, value }        in the order in which calls end; read batches change hands, uncopied
+//                     { id, error }
+//                     { fault }            something failed that costs speed only
+
+import type { TierErrorCode } from './tier-error.ts'
+import type { TierIo, TierIoLimits } from './tier-io.ts'
+
+export type TierIoCall = Exclude<keyof TierIo, 'close'>
+
+export interface CallMessage {
+  readonly id: number
+  readonly call: TierIoCall
+  readonly args: readonly unknown[]
+}
+
+export type ToTierWorker = CallMessage | { readonly abort: number } | 'close'
+
+export type FromTierWorker =
+  | 'opened'
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly error: { readonly code: TierErrorCode; readonly message: string } }
+  | { readonly fault: string }
+
+/** What the thread makes its own object store, disk and cache from. */
+export interface TierWorkerData {
+  readonly store: StoreAddress
+  readonly cacheDirectory: string
+  readonly limits: TierIoLimits
+}
+
+export type StoreAddress =
+  | { readonly kind: 'folder'; readonly path: string }
+  | {
+      readonly kind: 's3'
+      readonly bucket: string
+      readonly prefix?: string | undefined
+      readonly region?: string | undefined
+      readonly endpoint?: string | undefined
+      readonly createMissing?: boolean | undefined
+    }

@@ -1,0 +1,107 @@
+// The end of a topic in the tier. A tombstone comes first: from then on no leader can claim the topic's partitions,
+// and whoever finds the tombstone goes on with what is left to do, after any crash:
+//
+//   fence the heads -> wait until uploads and reads under way are over -> objects -> items -> the tombstone is finished
+//
+// A finished tombstone stays for days, so that a broker that slept through all of it cannot begin again.
+
+import type { Uuid } from '../runtime/random.ts'
+import type { Json, Key, Table, Write } from '../table/table.ts'
+import { deletedTopicKey, deletedTopicsPartition, headFromJson, headKey, tablePartition, type TierPartitionId } from './manifest-items.ts'
+import { partitionPrefix } from './object-key.ts'
+import { TierError, tierErrorOf } from './tier-error.ts'
+import type { TierIo } from './tier-io.ts'
+
+export interface TopicDeletionOptions {
+  readonly table: Table
+  readonly io: TierIo
+  readonly clusterId: string
+  /** Wall clock. */
+  readonly now: number
+  /** From the request to the first deletion, in milliseconds: longer than any upload or fetch. */
+  readonly graceMs: number
+  /** How long a finished tombstone stays, in milliseconds. */
+  readonly keepMs: number
+}
+
+interface Tombstone {
+  readonly partitions: number
+  readonly requestedAt: number
+  readonly finishedAt: number | null
+}
+
+/** Above any epoch that a leader has: its manifest changes fail from here on. */
+const deletedEpoch = 2 ** 31 - 1
+
+/** Puts the tombstone. Repeating it changes nothing. Throws `TierError` `away`. */
+export async function requestTopicDeletion(table: Table, topic: { topicId: Uuid; partitions: number }, now: number): Promise<void> {
+  const value: Json = { partitions: topic.partitions, requestedAt: now, finishedAt: null }
+  await attempt('marking a topic as deleted', () => table.commit([{ kind: 'put', key: deletedTopicKey(topic.topicId), value, expect: 'absent' }]))
+}
+
+/** Goes on with every deletion that is due. Returns how many objects went. Throws `TierError`; call again later. */
+export async function sweepDeletedTopics(options: TopicDeletionOptions): Promise<number> {
+  const { table, now, graceMs, keepMs } = options
+  const items = await attempt('reading deleted topics', () => table.query(deletedTopicsPartition))
+  let objects = 0
+  for (const item of items) {
+    const tombstone = tombstoneOf(item.value)
+    const key = deletedTopicKey(item.sort)
+    if (tombstone.finishedAt !== null) {
+      if (now - tombstone.finishedAt >= keepMs) await commit(table, [{ kind: 'delete', key, expect: item.version }])
+      continue
+    }
+    const ids = Array.from({ length: tombstone.partitions }, (_, partition) => ({ topicId: item.sort, partition }))
+    for (const id of ids) await fence(table, id)
+    if (now - tombstone.requestedAt < graceMs) continue
+    for (const id of ids) objects += await empty(options, id)
+    await commit(table, [{ kind: 'put', key, value: { ...tombstone, finishedAt: now }, expect: item.version }])
+  }
+  return objects
+}
+
+async function fence(table: Table, id: TierPartitionId): Promise<void> {
+  for (;;) {
+    const item = await attempt('reading a head', () => table.get(headKey(id)))
+    if (item === undefined) return
+    const head = headFromJson(item.value)
+    if (head.epoch === deletedEpoch) return
+    if (await commit(table, [{ kind: 'put', key: headKey(id), value: { ...head, epoch: deletedEpoch }, expect: item.version }])) return
+  }
+}
+
+/** Objects before items: what the items say is not needed for it, and a crash between finds the tombstone. */
+async function empty({ table, io, clusterId }: TopicDeletionOptions, id: TierPartitionId): Promise<number> {
+  const prefix = partitionPrefix(clusterId, id)
+  let count = 0
+  for (;;) {
+    const objects = await io.listObjects(prefix, { limit: 1000 })
+    if (objects.length === 0) break
+    await io.deleteObjects(objects.map(({ key }) => key))
+    count += objects.length
+  }
+  for (;;) {
+    const items = await attempt('reading items', () => table.query(tablePartition(id), { limit: 100 }))
+    if (items.length === 0) return count
+    await commit(table, items.map(({ partition, sort }): Write => ({ kind: 'delete', key: { partition, sort } satisfies Key, expect: 'any' })))
+  }
+}
+
+async function commit(table: Table, writes: readonly Write[]): Promise<boolean> {
+  return (await attempt('deleting a topic', () => table.commit(writes))).committed
+}
+
+async function attempt<T>(doing: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call()
+  } catch (cause) {
+    throw tierErrorOf(doing, cause)
+  }
+}
+
+function tombstoneOf(value: Json): Tombstone {
+  const { partitions, requestedAt, finishedAt } = value as { partitions?: Json; requestedAt?: Json; finishedAt?: Json }
+  const isSound = Number.isSafeInteger(partitions) && Number.isSafeInteger(requestedAt) && (finishedAt === null || Number.isSafeInteger(finishedAt))
+  if (!isSound) throw new TierError('damaged', `a tombstone reads ${JSON.stringify(value)}`)
+  return value as unknown as Tombstone
+}
