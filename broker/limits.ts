@@ -41,6 +41,8 @@ export const limits = {
   log: {
     /** Recent batches of all partitions that are kept in memory for readers at the tail. */
     hotBytesMax: 64 * MiB,
+    /** Of one batch that is opened, once it is decompressed. */
+    openedBytesMax: 128 * MiB,
   },
 } as const
 

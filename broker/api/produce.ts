@@ -32,7 +32,7 @@ export function produce(context: PartitionContext): HandlerOf<typeof produceApi>
       const topics = request.topicData.map((topic) => {
         const id = call.version >= 13 ? topic.topicId : topicNamed(context.image, topic.name)?.id
         const unknown = call.version >= 13 ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        const appends = topic.partitionData.map((data) => append(context, { id, unknown, acks, timeoutMs: request.timeoutMs }, data))
+        const appends = topic.partitionData.map((data) => append(context, { id, unknown }, data))
         return { name: topic.name, topicId: topic.topicId, appends }
       })
       const responses = []
@@ -55,8 +55,6 @@ interface Target {
   readonly id: Uuid | undefined
   /** What is answered where the topic does not exist. */
   readonly unknown: number
-  readonly acks: number
-  readonly timeoutMs: number
 }
 
 type PartitionData = ProduceRequest['topicData'][number]['partitionData'][number]
@@ -70,7 +68,7 @@ function append(context: PartitionContext, target: Target, data: PartitionData):
       ? { ...refused(index, found), currentLeader: leaderHint(context.image, target.id, index) }
       : refused(index, found === ErrorCode.UNKNOWN_TOPIC_ID ? target.unknown : found)
   }
-  return answer(found, index, found.append(data.records ?? noRecords, { acks: target.acks, timeoutMs: target.timeoutMs }))
+  return answer(found, index, found.append(data.records ?? noRecords))
 }
 
 const noRecords = Buffer.alloc(0)

@@ -63,6 +63,7 @@ export class Partition {
     this.partition = options.partition
     this.log = options.log
     this.#leaderEpoch = options.leaderEpoch
+    options.log.onDurable((batches) => this.#tellWatchers(batches))
   }
 
   get leaderEpoch(): number {
@@ -95,17 +96,18 @@ export class Partition {
   }
 
   /**
-   * Admits batches in the order of the calls; resolves when they are as durable as `acks` asks. A refusal is in the
+   * Admits a batch in the order of the calls; resolves when every in-sync replica holds it durably. A refusal is in the
    * answer's code.
    */
-  async append(records: Buffer, options: { readonly acks: number; readonly timeoutMs: number }): Promise<Appended> {
-    const appended = await this.log.append(records, { leaderEpoch: this.#leaderEpoch, origin: 'client' })
-    if (appended.errorCode === ErrorCode.NONE) this.#readable(records.length)
-    void options
-    return appended
+  append(records: Buffer): Promise<Appended> {
+    return this.log.append(records, { leaderEpoch: this.#leaderEpoch })
   }
 
-  #readable(bytes: number): void {
+  /** The log holds more durably, so consumers may read more. */
+  #tellWatchers(batches: readonly { readonly batch: { readonly bytes: Uint8Array } }[]): void {
+    if (this.#watchers.size === 0) return
+    let bytes = 0
+    for (const { batch } of batches) bytes += batch.bytes.length
     for (const listener of this.#watchers) listener(bytes)
   }
 
@@ -155,11 +157,13 @@ export class Partition {
     return undefined
   }
 
-  #local(request: ReadRequest, buffers: readonly Buffer[], endOffset: number): PartitionRead {
+  #local(request: ReadRequest, buffers: readonly Buffer[], endOffset: number): PartitionRead | Promise<PartitionRead> {
     let bytes = 0
     for (const buffer of buffers) bytes += buffer.length
-    const aborted = request.isCommittedOnly ? this.log.aborted({ start: request.offset, end: endOffset }) : null
-    return { ...this.nothing(), buffers, bytes, aborted }
+    const read = { ...this.nothing(), buffers, bytes }
+    if (!request.isCommittedOnly) return read
+    const aborted = this.log.aborted({ start: request.offset, end: endOffset })
+    return aborted instanceof Promise ? aborted.then((found) => ({ ...read, aborted: found })) : { ...read, aborted }
   }
 
   async #readCold(request: ReadRequest, endOffset: number): Promise<PartitionRead> {

@@ -1,7 +1,7 @@
 // The partitions of this broker, kept in step with the metadata image: what the image gives us is opened, what it takes
 // away is closed, and the records of a deleted topic are removed.
 
-import type { Image, PartitionImage, TopicImage } from '../cluster/image.ts'
+import { emptyImage, type Image, type PartitionImage, type TopicImage } from '../cluster/image.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import type { Uuid } from '../runtime/random.ts'
 import type { Partition } from './partition.ts'
@@ -24,15 +24,14 @@ export class Partitions {
   readonly #topics = new Map<Uuid, Map<number, Partition>>()
   /** Partitions that are ours but could not be opened. */
   readonly #offline = new Set<string>()
-  #image: Image
-  #wanted: Image
+  /** What is carried out, and what is to be. */
+  #image: Image = emptyImage
+  #wanted: Image = emptyImage
   #running: Promise<void> | undefined
   #waiters: { sequence: number; resolve: () => void }[] = []
 
-  constructor(options: PartitionsOptions, image: Image) {
+  constructor(options: PartitionsOptions) {
     this.#options = options
-    this.#image = image
-    this.#wanted = image
   }
 
   /** The partition, or why this broker does not serve it. */
@@ -95,7 +94,7 @@ export class Partitions {
     }
     const missing: (() => Promise<void>)[] = []
     for (const topic of image.topics.values()) {
-      if (topic === this.#image.topics.get(topic.id) && image !== this.#image && this.#topics.has(topic.id)) continue
+      if (topic === this.#image.topics.get(topic.id)) continue
       for (const partition of topic.partitions) this.#compare(topic, partition, missing)
     }
     await inParallel(missing, this.#options.openingMax)

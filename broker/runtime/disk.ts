@@ -36,8 +36,8 @@ export interface Disk {
   removeDirectory(path: string): Promise<void>
   /** Makes creations and removals in a directory durable. */
   syncDirectory(path: string): Promise<void>
-  /** Bytes free for this user on the file system that holds `path`. */
-  freeBytes(path: string): Promise<number>
+  /** Size of the file system that holds `path`, and what of it is free for this user, in bytes. */
+  space(path: string): Promise<{ readonly totalBytes: number; readonly freeBytes: number }>
 }
 
 export interface DirectoryEntry {

@@ -184,9 +184,9 @@ export const nodeDisk: Disk = {
 
   syncDirectory,
 
-  freeBytes: (path) =>
+  space: (path) =>
     attempt('stat', path, async () => {
       const stat = await fsp.statfs(path)
-      return stat.bavail * stat.bsize
+      return { totalBytes: stat.blocks * stat.bsize, freeBytes: stat.bavail * stat.bsize }
     }),
 }

@@ -1,0 +1,184 @@
+// One broker: table, metadata, partitions, coordinators, listener, in the order in which they need each other. All that
+// touches the machine comes in through `Runtime`, so that a test can run many brokers in one process under one seed.
+
+import { join } from 'node:path'
+import { FetchSessions } from './api/fetch-session.ts'
+import { Router } from './api/router.ts'
+import { BrokerConfig } from './cluster/broker-config.ts'
+import { clusterIdentity, diskIdentity } from './cluster/identity.ts'
+import type { Image } from './cluster/image.ts'
+import { MetadataLog } from './cluster/metadata-log.ts'
+import { leadAnew } from './cluster/placement.ts'
+import { ProducerIds } from './cluster/producer-ids.ts'
+import { TopicAdmin } from './cluster/topic-admin.ts'
+import type { Config } from './config.ts'
+import { handlersOf } from './handlers.ts'
+import { Housekeeping } from './housekeeping.ts'
+import { limits } from './limits.ts'
+import type { Metrics } from './metrics.ts'
+import { Server } from './net/server.ts'
+import { PartitionStore } from './partition-store.ts'
+import { Partitions } from './replication/partitions.ts'
+import type { Clock } from './runtime/clock.ts'
+import type { Disk } from './runtime/disk.ts'
+import type { Logger } from './runtime/logger.ts'
+import type { Network } from './runtime/network.ts'
+import { newUuid, type Random, type Uuid } from './runtime/random.ts'
+import type { Table } from './table/table.ts'
+
+/** The machine, as a broker sees it. */
+export interface Runtime {
+  readonly clock: Clock
+  readonly random: Random
+  readonly disk: Disk
+  readonly network: Network
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly table: Table
+}
+
+export class Broker {
+  readonly clusterId: string
+  readonly #runtime: Runtime
+  readonly #server: Server
+  readonly #partitions: Partitions
+  readonly #housekeeping: Housekeeping
+
+  private constructor(parts: {
+    readonly clusterId: string
+    readonly runtime: Runtime
+    readonly server: Server
+    readonly partitions: Partitions
+    readonly housekeeping: Housekeeping
+  }) {
+    this.clusterId = parts.clusterId
+    this.#runtime = parts.runtime
+    this.#server = parts.server
+    this.#partitions = parts.partitions
+    this.#housekeeping = parts.housekeeping
+  }
+
+  /** Resolves once clients are served. Rejects where the address, the data directory or the table cannot be had. */
+  static async start(config: Config, runtime: Runtime): Promise<Broker> {
+    const opened = Promise.withResolvers<Router>()
+    opened.promise.catch(() => {})
+    // Before anything else: an address that is taken is the likeliest mistake, and clients that are early can wait.
+    const server = await Server.listen({
+      network: runtime.network, clock: runtime.clock, address: config.listen, limits: netLimits(config),
+      serve: async (frame, connection) => (await opened.promise).serve(frame, connection),
+      onFault: (clientHost, cause) => runtime.logger.info({ clientHost, cause: cause.message }, 'a connection ended'),
+    })
+    try {
+      const { broker, router } = await Broker.#assemble(config, runtime, server)
+      opened.resolve(router)
+      return broker
+    } catch (cause) {
+      opened.reject(cause)
+      await server.close(0)
+      throw cause
+    }
+  }
+
+  static async #assemble(config: Config, runtime: Runtime, server: Server): Promise<{ broker: Broker; router: Router }> {
+    const { clock, random, disk, logger, metrics, table } = runtime
+    const clusterId = await clusterIdentity(table, random)
+    const diskId = await diskIdentity(disk, random, { directory: config.data, brokerId: config.id, clusterId })
+    const metadata = await MetadataLog.open({
+      table, itemCharactersMax: limits.metadata.itemCharactersMax, attemptsMax: limits.metadata.changeAttemptsMax,
+    })
+    await register(metadata, config, { diskId, incarnation: newUuid(random), port: server.port })
+    const brokerConfig = new BrokerConfig({ brokerId: config.id, started: config.set, image: () => metadata.image })
+    const store = new PartitionStore({
+      directory: join(config.data, 'logs'), disk, clock, logger, config: brokerConfig, isSynced: config.durability === 'fsync',
+    })
+    const partitions = await openPartitions(config, runtime, { metadata, store })
+    const topicAdmin = new TopicAdmin({
+      metadata, config: brokerConfig, random, partitionsPerTopicMax: limits.metadata.partitionsPerTopicMax,
+      settled: (sequence) => partitions.settled(sequence),
+    })
+    const fetchSessions = new FetchSessions({
+      clock, random, evictableAfterMs: limits.fetch.sessionEvictableAfterMs,
+      sessionsMax: () => brokerConfig.number('max.incremental.fetch.session.cache.slots'),
+    })
+    const router: Router = new Router({
+      clock,
+      handlers: handlersOf({
+        cluster: { brokerId: config.id, clusterId, get image() { return metadata.image }, metadata, config: brokerConfig, topicAdmin },
+        partitions: {
+          brokerId: config.id, clock, get image() { return metadata.image }, partitions, fetchSessions,
+          fetchLimits: { ...limits.fetch, bytesMax: () => brokerConfig.number('fetch.max.bytes') },
+        },
+        producerIds: new ProducerIds({ table, ...limits.producerIds }),
+        logDirectory: { path: config.data, space: () => disk.space(config.data) },
+        apis: () => router.apis,
+      }),
+      onServed: (api, facts) => metrics.served(api, facts),
+      onDefect: (api, cause) => {
+        metrics.defect(api)
+        logger.error({ api, cause }, 'a request failed in a way that no handler foresaw')
+      },
+    })
+    const housekeeping = new Housekeeping({ clock, partitions, everyMs: limits.partitions.housekeepingEveryMs, logger })
+    return { broker: new Broker({ clusterId, runtime, server, partitions, housekeeping }), router }
+  }
+
+  /** Where clients connect. */
+  get port(): number {
+    return this.#server.port
+  }
+
+  get connections(): number {
+    return this.#server.connections
+  }
+
+  /** Partitions that are served and that could not be opened. */
+  get partitionCounts(): { readonly online: number; readonly offline: number } {
+    return { online: [...this.#partitions].length, offline: this.#partitions.offlineCount }
+  }
+
+  /** Answers what has arrived, then closes everything in the order that makes the next start quick. */
+  async stop(): Promise<void> {
+    await this.#server.close(limits.net.closeGraceMs)
+    await this.#housekeeping.stop()
+    await this.#partitions.close()
+    await this.#runtime.table.close()
+  }
+}
+
+function netLimits(config: Config) {
+  const started = (name: string, fallback: number) => Number(config.set.get(name) ?? fallback)
+  return {
+    ...limits.net,
+    requestBytesMax: started('socket.request.max.bytes', 100 * 1024 * 1024),
+    idleMsMax: started('connections.max.idle.ms', 600_000),
+  }
+}
+
+/** Makes this start known, and asks for new epochs of what this broker led. */
+async function register(
+  metadata: MetadataLog, config: Config, start: { readonly diskId: Uuid; readonly incarnation: Uuid; readonly port: number },
+): Promise<void> {
+  const { host, port } = config.advertise ?? { host: config.listen.host, port: start.port }
+  const registered = {
+    type: 'brokerRegistered', brokerId: config.id, incarnation: start.incarnation, diskId: start.diskId, host, port, rack: config.rack ?? null,
+  } as const
+  await metadata.change((image: Image) => ({ records: [registered, ...leadAnew(image, config.id)], answer: undefined }))
+}
+
+async function openPartitions(
+  config: Config, { logger }: Runtime, { metadata, store }: { readonly metadata: MetadataLog; readonly store: PartitionStore },
+): Promise<Partitions> {
+  const partitions = new Partitions({
+    brokerId: config.id, openingMax: limits.partitions.openingMax,
+    open: (topic, partition) => store.open(topic, partition),
+    close: (partition) => store.close(partition),
+    remove: (partition) => store.remove(partition),
+    onFault: (topic, partition, cause) => logger.error({ topic: topic.name, partition, cause }, 'a partition is offline'),
+  })
+  metadata.onChange((image) => partitions.follow(image))
+  partitions.follow(metadata.image)
+  await partitions.settled(metadata.image.sequence)
+  const strays = await store.strays((topicId, index) => typeof partitions.leader(topicId, index) !== 'number')
+  if (strays.length > 0) logger.warn({ directories: strays }, 'directories of partitions that this broker does not serve are left alone')
+  return partitions
+}

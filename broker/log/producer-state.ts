@@ -1,0 +1,176 @@
+// What a partition remembers of producers: enough to tell a new batch from one that is sent again, and to know which
+// transactions are open (KIP-98). It is made of the log alone, so every replica and every recovery comes to the same.
+
+import type { AbortedTransaction } from './sealed-segment.ts'
+import { ErrorCode } from '../protocol/error-code.ts'
+import { nextSequence, type RecordBatch } from '../protocol/record-batch.ts'
+
+/** Kafka's clients have at most five batches in flight per partition. */
+const batchesRemembered = 5
+
+export interface RememberedBatch {
+  readonly firstSequence: number
+  readonly lastSequence: number
+  readonly baseOffset: number
+  /** Exclusive. */
+  readonly endOffset: number
+  readonly timestamp: number
+}
+
+interface Producer {
+  epoch: number
+  coordinatorEpoch: number
+  /** Wall clock of this broker at the last append: clients' timestamps say nothing about idleness. */
+  lastAppendAt: number
+  /** Largest timestamp of the last batch, for DescribeProducers. */
+  lastTimestamp: number
+  /** First offset of the open transaction; -1: none. */
+  transactionStart: number
+  batches: RememberedBatch[]
+}
+
+export type ProducerCheck =
+  | { readonly kind: 'new' }
+  | { readonly kind: 'duplicate'; readonly original: RememberedBatch }
+  | { readonly kind: 'refused'; readonly errorCode: ErrorCode; readonly message: string }
+
+export interface DescribedProducer {
+  readonly producerId: number
+  readonly producerEpoch: number
+  readonly lastSequence: number
+  readonly lastTimestamp: number
+  readonly coordinatorEpoch: number
+  readonly currentTxnStartOffset: number
+}
+
+/** What an end-of-transaction marker says. */
+export interface Marker {
+  readonly isCommit: boolean
+  readonly coordinatorEpoch: number
+}
+
+/** One producer in a snapshot: id, epoch, coordinator epoch, append time, timestamp, transaction start, batches. */
+type Snapshot = readonly [number, number, number, number, number, number, readonly (readonly [number, number, number, number, number])[]]
+
+export class ProducerState {
+  readonly #producers = new Map<number, Producer>()
+  readonly #openTransactions = new Map<number, number>()
+
+  get count(): number {
+    return this.#producers.size
+  }
+
+  /** The first offset of the transaction that is open for the longest; undefined where none is. */
+  get firstOpenOffset(): number | undefined {
+    let first: number | undefined
+    for (const start of this.#openTransactions.values()) if (first === undefined || start < first) first = start
+    return first
+  }
+
+  /** Whether a client's batch continues what its producer sent. Call `apply` once it is taken. */
+  check(batch: RecordBatch): ProducerCheck {
+    const { producerId, producerEpoch, baseSequence } = batch
+    if (producerId < 0) return { kind: 'new' }
+    const known = this.#producers.get(producerId)
+    // Nothing is known of it, perhaps because it was silent for long: it may go on from anywhere, as in Kafka.
+    if (known === undefined) return { kind: 'new' }
+    if (producerEpoch < known.epoch) {
+      return refused(ErrorCode.INVALID_PRODUCER_EPOCH, `producer ${producerId} has epoch ${known.epoch}, and sent ${producerEpoch}`)
+    }
+    if (producerEpoch > known.epoch) {
+      if (baseSequence === 0) return { kind: 'new' }
+      return refused(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, `producer ${producerId} began epoch ${producerEpoch} with sequence ${baseSequence}`)
+    }
+    const lastSequence = batch.lastSequence
+    const original = known.batches.find((one) => one.firstSequence === baseSequence && one.lastSequence === lastSequence)
+    if (original !== undefined) return { kind: 'duplicate', original }
+    const last = known.batches.at(-1)
+    const expected = last === undefined ? 0 : nextSequence(last.lastSequence, 1)
+    if (baseSequence === expected) return { kind: 'new' }
+    return refused(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, `producer ${producerId} sent sequence ${baseSequence}, and ${expected} is next`)
+  }
+
+  /**
+   * Takes a batch in, in the order of the log: from a client after `check`, from a leader or the disk as it is. The
+   * offsets in it are final. Returns the transaction that a marker aborted.
+   */
+  apply(batch: RecordBatch, context: { readonly now: number; readonly marker: Marker | undefined }): AbortedTransaction | undefined {
+    const { producerId, producerEpoch } = batch
+    if (producerId < 0) return undefined
+    let producer = this.#producers.get(producerId)
+    if (producer === undefined) {
+      producer = { epoch: producerEpoch, coordinatorEpoch: -1, lastAppendAt: 0, lastTimestamp: -1, transactionStart: -1, batches: [] }
+      this.#producers.set(producerId, producer)
+    }
+    if (producer.epoch !== producerEpoch) {
+      producer.epoch = producerEpoch
+      producer.batches = []
+    }
+    producer.lastAppendAt = context.now
+    producer.lastTimestamp = batch.maxTimestamp
+    if (batch.isControl) return this.#end(producerId, producer, batch, context.marker)
+    producer.batches.push({
+      firstSequence: batch.baseSequence, lastSequence: batch.lastSequence,
+      baseOffset: batch.baseOffset, endOffset: batch.endOffset, timestamp: batch.maxTimestamp,
+    })
+    if (producer.batches.length > batchesRemembered) producer.batches.shift()
+    if (batch.isTransactional && producer.transactionStart < 0) {
+      producer.transactionStart = batch.baseOffset
+      this.#openTransactions.set(producerId, batch.baseOffset)
+    }
+    return undefined
+  }
+
+  #end(producerId: number, producer: Producer, batch: RecordBatch, marker: Marker | undefined): AbortedTransaction | undefined {
+    if (marker === undefined) return undefined
+    const firstOffset = producer.transactionStart
+    producer.coordinatorEpoch = marker.coordinatorEpoch
+    producer.transactionStart = -1
+    this.#openTransactions.delete(producerId)
+    if (marker.isCommit || firstOffset < 0) return undefined
+    const lastOffset = batch.lastOffset
+    return { producerId, firstOffset, lastOffset, lastStableOffset: this.firstOpenOffset ?? lastOffset + 1 }
+  }
+
+  /** Forgets producers that were silent since before `now - idleMs`, unless a transaction of theirs is open. */
+  expire(now: number, idleMs: number): void {
+    for (const [producerId, producer] of this.#producers) {
+      if (producer.transactionStart < 0 && producer.lastAppendAt < now - idleMs) this.#producers.delete(producerId)
+    }
+  }
+
+  describe(): DescribedProducer[] {
+    return [...this.#producers].map(([producerId, producer]) => ({
+      producerId,
+      producerEpoch: producer.epoch,
+      lastSequence: producer.batches.at(-1)?.lastSequence ?? -1,
+      lastTimestamp: producer.lastTimestamp,
+      coordinatorEpoch: producer.coordinatorEpoch,
+      currentTxnStartOffset: producer.transactionStart,
+    }))
+  }
+
+  /** All of it, as plain data; `restore` makes an equal state of that. */
+  snapshot(): readonly Snapshot[] {
+    return [...this.#producers].map(([id, { epoch, coordinatorEpoch, lastAppendAt, lastTimestamp, transactionStart, batches }]) =>
+      [id, epoch, coordinatorEpoch, lastAppendAt, lastTimestamp, transactionStart,
+        batches.map((one) => [one.firstSequence, one.lastSequence, one.baseOffset, one.endOffset, one.timestamp] as const)])
+  }
+
+  static restore(snapshot: readonly Snapshot[]): ProducerState {
+    const state = new ProducerState()
+    for (const [id, epoch, coordinatorEpoch, lastAppendAt, lastTimestamp, transactionStart, batches] of snapshot) {
+      state.#producers.set(id, {
+        epoch, coordinatorEpoch, lastAppendAt, lastTimestamp, transactionStart,
+        batches: batches.map(([firstSequence, lastSequence, baseOffset, endOffset, timestamp]) =>
+          ({ firstSequence, lastSequence, baseOffset, endOffset, timestamp })),
+      })
+      if (transactionStart >= 0) state.#openTransactions.set(id, transactionStart)
+    }
+    return state
+  }
+}
+
+function refused(errorCode: ErrorCode, message: string): ProducerCheck {
+  return { kind: 'refused', errorCode, message }
+}

@@ -1,0 +1,70 @@
+// The segments of a log in order; the last one is open, unless there is none yet.
+
+import type { Disk } from '../runtime/disk.ts'
+import { Segment } from './segment.ts'
+import { SegmentIndex } from './segment-index.ts'
+
+export class SegmentList {
+  readonly #disk: Disk
+  readonly #directory: string
+  #segments: Segment[]
+
+  constructor(options: { readonly disk: Disk; readonly directory: string; readonly segments: readonly Segment[] }) {
+    this.#disk = options.disk
+    this.#directory = options.directory
+    this.#segments = [...options.segments]
+  }
+
+  get all(): readonly Segment[] {
+    return this.#segments
+  }
+
+  /** The one that is appended to. */
+  get active(): Segment | undefined {
+    return this.#segments.at(-1)
+  }
+
+  get bytes(): number {
+    let bytes = 0
+    for (const segment of this.#segments) bytes += segment.bytes
+    return bytes
+  }
+
+  /** Makes the file of a new active segment, durably. */
+  async add(baseOffset: number): Promise<Segment> {
+    const segment = new Segment({
+      disk: this.#disk, directory: this.#directory, baseOffset, bytes: 0, index: new SegmentIndex(), maxTimestamp: -1, abortedCount: 0,
+    })
+    const file = await this.#disk.open(segment.path, { create: true })
+    // What a crash left behind under this name was never acknowledged: recovery would have found it otherwise.
+    await file.truncate(0)
+    await file.close()
+    await this.#disk.syncDirectory(this.#directory)
+    this.#segments.push(segment)
+    return segment
+  }
+
+  /** The segment that holds an offset, if the offset is not before all of them. */
+  holding(offset: number): Segment | undefined {
+    let low = 0
+    let high = this.#segments.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#segments[middle]!.baseOffset <= offset) low = middle + 1
+      else high = middle
+    }
+    return this.#segments[low - 1]
+  }
+
+  /** Exclusive end of a segment that is not the active one. */
+  endOffsetOf(segment: Segment): number {
+    return this.#segments[this.#segments.indexOf(segment) + 1]!.baseOffset
+  }
+
+  /** Takes sealed segments that end at or before an offset off the list; removing their files is the caller's. */
+  takeBelow(offset: number): Segment[] {
+    let count = 0
+    while (count + 1 < this.#segments.length && this.#segments[count + 1]!.baseOffset <= offset) count++
+    return this.#segments.splice(0, count)
+  }
+}

@@ -1,0 +1,58 @@
+// The first record at or behind a timestamp. Timestamps are not monotonic: the lowest offset wins, so segments are looked
+// at in order, and each is passed over by its largest timestamp where it can be.
+
+import type { RecordBatch } from '../protocol/record-batch.ts'
+import { scanBatches } from './batch-scan.ts'
+import type { Segment } from './segment.ts'
+
+export interface FoundRecord {
+  readonly offset: number
+  readonly timestamp: number
+}
+
+/** Opens a batch: the offset and timestamp of each of its records, in order. */
+export type OpenBatch = (batch: RecordBatch) => Iterable<FoundRecord>
+
+export async function findTimestamp(segments: readonly Segment[], timestamp: number, open: OpenBatch): Promise<FoundRecord | undefined> {
+  for (const segment of segments) {
+    if (segment.maxTimestamp < timestamp) continue
+    const start = (await segment.index()).positionBeforeTimestamp(timestamp)
+    const found = await firstIn(segment, start, (batch) => recordFrom(batch, timestamp, open))
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** The record with the largest timestamp, the first of those that share it. */
+export async function findMaxTimestamp(segments: readonly Segment[], open: OpenBatch): Promise<FoundRecord | undefined> {
+  let newest: Segment | undefined
+  for (const segment of segments) if (segment.maxTimestamp > (newest?.maxTimestamp ?? -1)) newest = segment
+  if (newest === undefined) return undefined
+  const { maxTimestamp } = newest
+  const start = (await newest.index()).positionBeforeTimestamp(maxTimestamp)
+  return firstIn(newest, start, (batch) => recordFrom(batch, maxTimestamp, open))
+}
+
+async function firstIn(
+  segment: Segment, start: number, look: (batch: RecordBatch) => FoundRecord | undefined,
+): Promise<FoundRecord | undefined> {
+  const file = await segment.acquire()
+  try {
+    for await (const { batch } of scanBatches({ file, start, end: segment.bytes })) {
+      const found = look(batch)
+      if (found !== undefined) return found
+    }
+    return undefined
+  } finally {
+    segment.release()
+  }
+}
+
+function recordFrom(batch: RecordBatch, timestamp: number, open: OpenBatch): FoundRecord | undefined {
+  if (batch.isControl || batch.maxTimestamp < timestamp) return undefined
+  if (batch.hasLogAppendTime) return { offset: batch.baseOffset, timestamp: batch.maxTimestamp }
+  for (const record of open(batch)) {
+    if (record.timestamp >= timestamp) return { offset: record.offset, timestamp: record.timestamp }
+  }
+  return undefined
+}

@@ -1,0 +1,108 @@
+// Opens and closes the partitions of this broker: the log on disk, and its part in the object store.
+
+import { join } from 'node:path'
+import type { BrokerConfig } from './cluster/broker-config.ts'
+import type { PartitionImage, TopicImage } from './cluster/image.ts'
+import { HotBudget } from './log/hot-ring.ts'
+import type { LogConfig } from './log/log-config.ts'
+import { PartitionLog } from './log/partition-log.ts'
+import { limits } from './limits.ts'
+import type { RecordBatch } from './protocol/record-batch.ts'
+import { recordsOf } from './protocol/records.ts'
+import type { FoundRecord } from './log/timestamp-search.ts'
+import { Partition } from './replication/partition.ts'
+import type { Clock } from './runtime/clock.ts'
+import type { Disk } from './runtime/disk.ts'
+import type { Logger } from './runtime/logger.ts'
+
+export interface PartitionStoreOptions {
+  /** Where each partition has a directory. */
+  readonly directory: string
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly config: BrokerConfig
+  /** Whether appends are synced before they count. */
+  readonly isSynced: boolean
+}
+
+export class PartitionStore {
+  readonly #options: PartitionStoreOptions
+  readonly #hot = new HotBudget(limits.log.hotBytesMax)
+
+  constructor(options: PartitionStoreOptions) {
+    this.#options = options
+  }
+
+  /** Bytes of batches that are kept in memory for readers at the tail. */
+  get hotBytes(): number {
+    return this.#hot.bytes
+  }
+
+  /** Throws `LogError` where the files contradict themselves, `DiskError` from the disk. */
+  async open(topic: TopicImage, partition: PartitionImage): Promise<Partition> {
+    const { disk, clock, logger, config, isSynced } = this.#options
+    const name = { topic: topic.name, partition: partition.partition }
+    const log = await PartitionLog.open({
+      disk, clock, isSynced, hot: this.#hot, topicId: topic.id, partition: partition.partition,
+      directory: this.#directoryOf(topic.id, partition.partition),
+      config: () => logConfig(config, topic.name),
+      openBatch: recordsWithTimestamps,
+      hasKeys: everyRecordHasKey,
+      onFault: (cause, effect) => logger.error({ ...name, cause, effect }, 'a log failed'),
+    })
+    if (log.tornBytes > 0) logger.warn({ ...name, tornBytes: log.tornBytes }, 'a torn write was cut off at the end of a log')
+    return new Partition({ topicId: topic.id, topicName: topic.name, partition: partition.partition, log, leaderEpoch: partition.leaderEpoch })
+  }
+
+  async close(partition: Partition): Promise<void> {
+    await partition.log.close()
+  }
+
+  /** The topic was deleted. */
+  async remove(partition: Partition): Promise<void> {
+    await partition.log.destroy()
+  }
+
+  /** Directories of partitions that the metadata does not know. They are kept: unknown is no reason to delete. */
+  async strays(isKnown: (topicId: string, partition: number) => boolean): Promise<string[]> {
+    const names = await this.#options.disk.list(this.#options.directory)
+    return names.filter((name) => {
+      const match = /^(.{22})-(\d+)$/.exec(name)
+      return match !== null && !isKnown(match[1]!, Number(match[2]))
+    })
+  }
+
+  #directoryOf(topicId: string, partition: number): string {
+    return join(this.#options.directory, `${topicId}-${partition}`)
+  }
+}
+
+function* recordsWithTimestamps(batch: RecordBatch): Generator<FoundRecord> {
+  for (const { offset, timestamp } of recordsOf(batch, { bytesMax: limits.log.openedBytesMax })) yield { offset, timestamp }
+}
+
+function everyRecordHasKey(batch: RecordBatch): boolean {
+  for (const { key } of recordsOf(batch, { bytesMax: limits.log.openedBytesMax })) if (key === null) return false
+  return true
+}
+
+function logConfig(config: BrokerConfig, topicName: string): LogConfig {
+  const topic = config.topic(topicName)
+  const policies = topic.list('cleanup.policy')
+  return {
+    segmentBytes: topic.number('segment.bytes'),
+    segmentMs: topic.number('segment.ms'),
+    retentionMs: topic.number('retention.ms'),
+    retentionBytes: topic.number('retention.bytes'),
+    indexIntervalBytes: topic.number('index.interval.bytes'),
+    batchBytesMax: topic.number('max.message.bytes'),
+    hasLogAppendTime: topic.text('message.timestamp.type') === 'LogAppendTime',
+    timestampBeforeMsMax: topic.number('message.timestamp.before.max.ms'),
+    timestampAfterMsMax: topic.number('message.timestamp.after.max.ms'),
+    isDeleted: policies.includes('delete'),
+    isCompacted: policies.includes('compact'),
+    isTiered: topic.isTiered,
+    producerExpiryMs: config.number('producer.id.expiration.ms'),
+  }
+}

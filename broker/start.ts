@@ -1,0 +1,84 @@
+// Puts a broker on the real machine, and takes it off again when the system says so.
+
+import { join, resolve } from 'node:path'
+import { type Logger as PinoLogger, pino } from 'pino'
+import { Broker } from './broker.ts'
+import type { Config } from './config.ts'
+import { Metrics } from './metrics.ts'
+import { nodeClock } from './runtime/node-clock.ts'
+import { nodeDisk } from './runtime/node-disk.ts'
+import { type HttpListener, listenHttp } from './runtime/node-http.ts'
+import { nodeNetwork } from './runtime/node-network.ts'
+import { nodeRandom } from './runtime/node-random.ts'
+import { openTable } from './table/open-table.ts'
+
+/** Resolves once the broker serves clients; the process then lives until it is told to end. */
+export async function startBroker(given: Config): Promise<void> {
+  const config: Config = { ...given, data: resolve(given.data) }
+  const logger = pino({ name: 'longtail', level: config['log-level'], base: { broker: config.id }, serializers: { cause: pino.stdSerializers.err } })
+  try {
+    await run(config, logger)
+  } catch (cause) {
+    logger.fatal({ cause }, 'the broker could not start')
+    process.exitCode = 1
+    process.exit()
+  }
+}
+
+async function run(config: Config, logger: PinoLogger): Promise<void> {
+  await nodeDisk.makeDirectory(config.data)
+  const metrics = new Metrics()
+  metrics.collectProcess()
+  const table = await openTable(config.table ?? `sqlite:${join(config.data, 'table.db')}`, {
+    clock: nodeClock, random: nodeRandom, failed: (cause) => die(logger, cause, 'the table failed'),
+  })
+  const broker = await Broker.start(config, {
+    clock: nodeClock, random: nodeRandom, disk: nodeDisk, network: nodeNetwork, logger, metrics, table,
+  })
+  const http = await serveHttp(config, broker, metrics)
+  const { host } = config.listen
+  logger.info({ listen: `${host}:${broker.port}`, http: http?.port ?? 'off', clusterId: broker.clusterId, ...broker.partitionCounts }, 'ready')
+  stopOnSignal(logger, async () => {
+    await http?.close()
+    await broker.stop()
+  })
+}
+
+/** What nobody caught has left the process in a state that nobody knows. */
+function die(logger: PinoLogger, cause: unknown, message: string): never {
+  logger.fatal({ cause }, message)
+  process.exit(1)
+}
+
+function stopOnSignal(logger: PinoLogger, stop: () => Promise<void>): void {
+  let isStopping = false
+  const end = (signal: string) => {
+    if (isStopping) process.exit(1)
+    isStopping = true
+    logger.info({ signal }, 'stopping; once more to end at once')
+    stop().then(
+      () => {
+        logger.info({}, 'stopped')
+        process.exit(0)
+      },
+      (cause: unknown) => die(logger, cause, 'the broker could not stop in order'),
+    )
+  }
+  process.on('SIGTERM', () => end('SIGTERM'))
+  process.on('SIGINT', () => end('SIGINT'))
+}
+
+async function serveHttp(config: Config, broker: Broker, metrics: Metrics): Promise<HttpListener | undefined> {
+  if (config.http === 'off') return undefined
+  metrics.gauge({ name: 'longtail_connections', help: 'Connections that stand', read: () => broker.connections })
+  metrics.gauge({ name: 'longtail_partitions', help: 'Partitions that are served', read: () => broker.partitionCounts.online })
+  metrics.gauge({ name: 'longtail_partitions_offline', help: 'Partitions that could not be opened', read: () => broker.partitionCounts.offline })
+  const plain = (status: number, body: string) => ({ status, type: 'text/plain', body: `${body}\n` })
+  return listenHttp(config.http, async (path) => {
+    if (path === '/metrics') return { status: 200, ...(await metrics.text()) }
+    if (path === '/healthz') return plain(200, 'alive')
+    if (path !== '/readyz') return undefined
+    const { offline } = broker.partitionCounts
+    return offline === 0 ? plain(200, 'ready') : plain(503, `${offline} partitions are offline`)
+  })
+}
