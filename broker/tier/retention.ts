@@ -12,6 +12,8 @@ import type { TieredSegment } from './tiered-segment.ts'
 
 export interface RetentionState {
   readonly now: number
+  /** False after the wall clock has jumped: then nothing is old. */
+  readonly isClockTrusted: boolean
   readonly config: TierConfig
   readonly head: ManifestHead
   /** The oldest rows of the manifest, in order; maybe not all of them. */
@@ -31,7 +33,7 @@ interface Candidate {
 
 /** Where the log should start. Never below `head.logStart`, never in or behind the open segment. */
 export function planLogStart(state: RetentionState): number {
-  const { now, config, head } = state
+  const { now, config, head, isClockTrusted } = state
   const { logStart } = head
   if (!config.isDeleteEnabled) return logStart
   const retentionMs = limitOf(config.retentionMs)
@@ -39,7 +41,7 @@ export function planLogStart(state: RetentionState): number {
   let bytes = totalBytes(state)
   let start = logStart
   for (const candidate of candidates(state)) {
-    const hasExpired = now - candidate.timestamp > retentionMs
+    const hasExpired = isClockTrusted && now - candidate.timestamp > retentionMs
     const isTooMuch = bytes - candidate.bytes >= retentionBytes
     if (!hasExpired && !isTooMuch) break
     bytes -= candidate.bytes
@@ -50,7 +52,7 @@ export function planLogStart(state: RetentionState): number {
 
 /** Below which offset local segments may go: all of it is in the manifest, at the epoch in which `head` was read. */
 export function planEviction(state: Omit<RetentionState, 'rows' | 'lastStableOffset'>): number {
-  const { now, config, head, local } = state
+  const { now, config, head, local, isClockTrusted } = state
   const retentionMs = limitOf(config.localRetentionMs === -2 ? config.retentionMs : config.localRetentionMs)
   const retentionBytes = limitOf(config.localRetentionBytes === -2 ? config.retentionBytes : config.localRetentionBytes)
   let bytes = state.localBytes
@@ -58,7 +60,7 @@ export function planEviction(state: Omit<RetentionState, 'rows' | 'lastStableOff
   for (const segment of local) {
     if (segment.endOffset > head.tieredEnd) break
     // A timestamp in the future must not keep a copy on disk for ever (KAFKA-20609); nothing is lost by moving on.
-    const hasExpired = now - Math.min(timestampOf(segment), segment.sealedAt) > retentionMs
+    const hasExpired = isClockTrusted && now - Math.min(timestampOf(segment), segment.sealedAt) > retentionMs
     if (!hasExpired && bytes - segment.bytes < retentionBytes) break
     bytes -= segment.bytes
     evicted = segment.endOffset

@@ -1,5 +1,6 @@
 // The tier of one broker: what its partitions share, and what is told about all of them.
 
+import { ClockWatch } from '../log/log-retention.ts'
 import { Budget } from '../runtime/budget.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Random, Uuid } from '../runtime/random.ts'
@@ -78,11 +79,13 @@ export class Tier {
   readonly #limits: TierLimits
   readonly #uploader: Uploader
   readonly #budget: Budget
+  readonly #clockWatch: ClockWatch
   readonly #partitions = new Set<TieredPartition>()
 
   constructor(options: TierOptions) {
     const { clock, random, onEvent } = options
     this.#options = options
+    this.#clockWatch = new ClockWatch(clock)
     this.#limits = { ...tierLimits, ...options.limits }
     this.#uploader = new Uploader({ clock, random, onEvent, limits: this.#limits })
     this.#budget = new Budget({ units: this.#limits.readBytesInFlightMax, waitingMax: this.#limits.readsWaitingMax })
@@ -97,6 +100,7 @@ export class Tier {
     const reader = new ColdReader({ manifest, io, clock, budget: this.#budget, limits })
     const partition = new TieredPartition({
       source, manifest, upload, uploader: this.#uploader, reader, io, clock, clusterId, limits, onEvent,
+      isClockTrusted: () => this.#clockWatch.isTrusted(),
       onClose: (closed) => this.#partitions.delete(closed),
     })
     this.#partitions.add(partition)

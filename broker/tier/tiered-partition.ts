@@ -27,6 +27,8 @@ export interface TieredPartitionOptions {
   readonly clusterId: string
   readonly limits: TieredPartitionLimits
   readonly onEvent: OnTierEvent
+  /** Whether the wall clock may be believed: whether ages count. */
+  isClockTrusted(): boolean
   onClose(partition: TieredPartition): void
 }
 
@@ -157,9 +159,10 @@ export class TieredPartition {
       this.#ticksAgain = false
       if (!(await this.#attempt('claiming the manifest', () => this.#claim()))) return
       this.sealed()
-      await this.#attempt('retention', () => this.#retain(now))
-      await this.#attempt('eviction', () => this.#evict(now))
-      await this.#attempt('sweeping', () => this.#sweep(now))
+      const isClockTrusted = this.#options.isClockTrusted()
+      await this.#attempt('retention', () => this.#retain(now, isClockTrusted))
+      await this.#attempt('eviction', () => this.#evict(now, isClockTrusted))
+      if (isClockTrusted) await this.#attempt('sweeping', () => this.#sweep(now))
     } while (this.#ticksAgain && this.#state.kind === 'leading')
   }
 
@@ -185,9 +188,9 @@ export class TieredPartition {
     const { manifest, source, onEvent } = this.#options
     if (this.#state.kind === 'closed' || (this.#state.kind === 'leading' && manifest.isClaimed)) return
     const head = await manifest.claim(source.leaderEpoch, source.logStartOffset)
-    if (source.endOffset < head.tieredEnd) {
+    if (source.endOffset < Math.max(head.tieredEnd, head.logStart)) {
       // It would take what it appends for what the tier has, and drop it. See `Tier.restorePoint`.
-      throw new TierError('diverged', `the log ends at ${source.endOffset}, and the tier at ${head.tieredEnd}`)
+      throw new TierError('diverged', `the log ends at ${source.endOffset}, the tier at ${Math.max(head.tieredEnd, head.logStart)}`)
     }
     if (this.#state.kind === 'opening') {
       this.#state = { kind: 'leading' }
@@ -198,13 +201,13 @@ export class TieredPartition {
     else if (head.logStart > source.logStartOffset) await source.advanceLogStart(head.logStart)
   }
 
-  async #retain(now: number): Promise<void> {
+  async #retain(now: number, isClockTrusted: boolean): Promise<void> {
     const { manifest, source, limits, onEvent } = this.#options
     const head = await manifest.refresh()
     if (head === undefined || !manifest.isClaimed) return
     const rows = await manifest.rowsFrom(0, limits.retentionRowsMax)
     const { localBytes, lastStableOffset } = source
-    const state = { now, config: source.config(), head, rows, local: source.sealedSegments(), localBytes, lastStableOffset }
+    const state = { now, isClockTrusted, config: source.config(), head, rows, local: source.sealedSegments(), localBytes, lastStableOffset }
     const logStart = Math.max(planLogStart(state), source.logStartOffset)
     if (await advanceLogStart(manifest, logStart)) {
       onEvent({ kind: 'log start advanced', partition: this.name, logStart, why: 'retention' })
@@ -216,12 +219,12 @@ export class TieredPartition {
     if (retired.length > 0 || logStart > head.logStart) this.#ticksAgain = true
   }
 
-  async #evict(now: number): Promise<void> {
+  async #evict(now: number, isClockTrusted: boolean): Promise<void> {
     const { manifest, source, onEvent } = this.#options
     const { head } = manifest
     if (head === undefined || !manifest.isClaimed) return
     const local = source.sealedSegments()
-    const offset = planEviction({ now, config: source.config(), head, local, localBytes: source.localBytes })
+    const offset = planEviction({ now, isClockTrusted, config: source.config(), head, local, localBytes: source.localBytes })
     if (offset <= (local[0]?.baseOffset ?? Infinity)) return
     await source.evictBelow(offset)
     onEvent({ kind: 'evicted', partition: this.name, localStart: offset })

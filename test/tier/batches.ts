@@ -1,5 +1,4 @@
 import { crc32c } from '../../broker/protocol/crc32c.ts'
-import { RecordBatch } from '../../broker/protocol/record-batch.ts'
 import { writeInt64 } from '../../broker/protocol/writer.ts'
 
 export interface BatchShape {
@@ -45,26 +44,4 @@ function varint(value: number): Buffer {
   const bytes: number[] = []
   for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80)
   return Buffer.from([...bytes, rest])
-}
-
-/** Reads back what `batch` made; enough for these tests. */
-export function* recordsOf(from: RecordBatch): Generator<{ offset: number; timestamp: number }> {
-  const bytes = from.payload
-  let at = 0
-  const next = () => {
-    let value = 0
-    for (let scale = 1; ; scale *= 0x80) {
-      const byte = bytes[at++]!
-      value += (byte & 0x7f) * scale
-      if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2
-    }
-  }
-  while (at < bytes.length) {
-    const length = next()
-    const end = at + length
-    at++
-    const timestamp = from.baseTimestamp + next()
-    yield { offset: from.baseOffset + next(), timestamp }
-    at = end
-  }
 }

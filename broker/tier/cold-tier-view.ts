@@ -1,0 +1,70 @@
+import type { AbortedTransaction } from '../log/sealed-segment.ts'
+import type { TierError } from './tier-error.ts'
+import type { TieredPartition } from './tiered-partition.ts'
+
+export interface ColdTierRange {
+  readonly offset: number
+  readonly endOffset: number
+  readonly bytesMax: number
+  readonly minOneBatch: boolean
+  /** Monotonic milliseconds. */
+  readonly deadline: number
+}
+
+interface FoundRecord {
+  readonly offset: number
+  readonly timestamp: number
+}
+
+/**
+ * A tiered partition as who serves clients wants it: `pending` and `unavailable` instead of reasons, and nothing that
+ * is thrown. Fits `ColdTier` of `replication/`, which stands beside this folder and is not imported.
+ */
+export class ColdTierView {
+  readonly #partition: TieredPartition
+  readonly #onFault: (error: TierError) => void
+
+  constructor(partition: TieredPartition, onFault: (error: TierError) => void) {
+    this.#partition = partition
+    this.#onFault = onFault
+  }
+
+  /** Undefined where nothing is there, or nothing is known yet. */
+  get endOffset(): number | undefined {
+    return this.#partition.isReady && this.#partition.tieredEnd > 0 ? this.#partition.tieredEnd : undefined
+  }
+
+  get bytes(): number {
+    return this.#partition.bytes
+  }
+
+  async read(range: ColdTierRange): Promise<{ buffers: readonly Buffer[]; aborted: readonly AbortedTransaction[] } | 'pending' | 'unavailable'> {
+    const { deadline: deadlineMs, ...request } = range
+    const result = await this.#partition.read({ ...request, deadlineMs })
+    if (result.kind === 'batches') return { buffers: result.batches, aborted: result.aborted }
+    // Log and manifest have moved apart since the caller looked at either: it looks again.
+    return result.kind === 'refused' ? 'unavailable' : 'pending'
+  }
+
+  offsetForTimestamp(timestamp: number): Promise<FoundRecord | undefined | 'unavailable'> {
+    return this.#unlessAway(this.#partition.offsetForTimestamp(timestamp))
+  }
+
+  maxTimestamp(): Promise<FoundRecord | undefined | 'unavailable'> {
+    return this.#unlessAway(this.#partition.maxTimestamp())
+  }
+
+  /** Throws `TierError`, as the start must be the same for the next leader. */
+  advanceLogStart(offset: number): Promise<void> {
+    return this.#partition.advanceLogStart(offset)
+  }
+
+  async #unlessAway(search: Promise<FoundRecord | undefined>): Promise<FoundRecord | undefined | 'unavailable'> {
+    try {
+      return await search
+    } catch (cause) {
+      this.#onFault(cause as TierError)
+      return 'unavailable'
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import type { PartitionLog } from '../log/partition-log.ts'
+import type { Uuid } from '../runtime/random.ts'
+import type { TierConfig, TierSource } from './tier-source.ts'
+
+export interface LogSourceOptions {
+  readonly log: PartitionLog
+  readonly topicId: Uuid
+  readonly topicName: string
+  readonly partition: number
+  readonly leaderEpoch: number
+  highWatermark(): number
+  config(): TierConfig
+}
+
+/** A log on local disk as the tier sees it, for one term. Only what is durable here counts as there. */
+export function logSource({ log, topicId, topicName, partition, leaderEpoch, highWatermark, config }: LogSourceOptions): TierSource {
+  return {
+    topicId, topicName, partition, leaderEpoch, config,
+    get logStartOffset() {
+      return log.logStartOffset
+    },
+    get localStartOffset() {
+      return log.localStartOffset
+    },
+    get lastStableOffset() {
+      return log.lastStableOffset(highWatermark())
+    },
+    get endOffset() {
+      return log.durableEndOffset
+    },
+    get localBytes() {
+      return log.bytes
+    },
+    sealedSegments: () => log.sealedSegments(),
+    abortedTransactions: async (range) => log.aborted(range),
+    advanceLogStart: (offset) => log.advanceLogStart(offset),
+    evictBelow: (offset) => log.evictBelow(offset),
+  }
+}
+
+/** The tier's settings of a topic, read by Kafka's own names. */
+export function tierConfigOf(topic: { number(name: string): number; flag(name: string): boolean; list(name: string): string[] }): TierConfig {
+  return {
+    isUploadEnabled: topic.flag('remote.storage.enable') && !topic.flag('remote.log.copy.disable') && !topic.list('cleanup.policy').includes('compact'),
+    isDeleteEnabled: topic.list('cleanup.policy').includes('delete'),
+    retentionMs: topic.number('retention.ms'),
+    retentionBytes: topic.number('retention.bytes'),
+    localRetentionMs: topic.number('local.retention.ms'),
+    localRetentionBytes: topic.number('local.retention.bytes'),
+  }
+}
