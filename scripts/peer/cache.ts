@@ -1,0 +1,33 @@
+// Where everything lies that the suites and the bench need beside Node: one directory, shared by all checkouts of a
+// user, filled by scripts/peer/setup.ts. Nothing here is installed by `npm start` or `npm test`.
+
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const repository = fileURLToPath(new URL('../..', import.meta.url))
+export const cache = process.env['LONGTAIL_CACHE'] ?? join(homedir(), '.cache', 'longtail')
+
+export const versions = {
+  kafka: '4.3.1',
+  /** The npm package that carries the sources of librdkafka 2.15. */
+  confluentJavascript: '1.10.1',
+  confluentPython: '2.16.1',
+} as const
+
+export const places = {
+  /** Apache Kafka's jars, those of the broker and of the tools. */
+  jars: join(cache, 'kafka', 'libs'),
+  /** A directory with `bin/kafka-*.sh`, as librdkafka's tests expect one. */
+  kafkaHome: join(cache, 'kafka'),
+  /** A virtual environment with confluent-kafka. */
+  python: join(cache, 'python', 'bin', 'python'),
+  /** librdkafka's sources, built. */
+  librdkafka: join(cache, 'librdkafka'),
+  /** Programs of ours that are compiled: C, Go. */
+  programs: join(cache, 'bin'),
+  /** Java classes of ours. */
+  classes: join(cache, 'classes'),
+} as const
+
+export const kafkaClientsJar = join(places.jars, `kafka-clients-${versions.kafka}.jar`)

@@ -1,0 +1,180 @@
+// Runs librdkafka's own tests against a broker: one process per test number, so that a hang or a crash in one spoils no
+// other, several side by side.
+//
+//   node scripts/peer/librdkafka-suite.ts --bootstrap HOST:PORT [--pool N] [--full] [--tests 0001,0103] [--out FILE]
+//
+// The broker must make topics automatically, with 4 partitions. Quick mode (the default) skips most of the sub-tests;
+// --full is what counts. The results are compared with test/interop/librdkafka/expected.json where --check is given.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, openSync, closeSync, readFileSync, existsSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { places, repository, versions } from './cache.ts'
+import { setUp } from './setup.ts'
+
+export type State = 'PASSED' | 'FAILED' | 'SKIPPED' | 'CRASHED' | 'TIMEOUT'
+
+export interface SuiteOptions {
+  readonly bootstrap: string
+  /** Processes side by side. */
+  readonly pool: number
+  readonly isFull: boolean
+  /** Only these test numbers; empty: all. */
+  readonly numbers: readonly string[]
+  /** For each process, in seconds. */
+  readonly limitSeconds: number
+  readonly onResult: (name: string, outcome: Outcome) => void
+}
+
+export interface Outcome {
+  readonly state: State
+  readonly seconds: number
+  /** The reason for a skip or a failure, as librdkafka prints it. */
+  readonly reason: string
+}
+
+const tests = join(places.librdkafka, 'tests')
+
+/** Numbers with at least one test that talks to a broker; those from 8000 on are for people to watch. */
+export function testNumbers(): string[] {
+  const source = readFileSync(join(tests, 'test.c'), 'utf8')
+  const table = source.slice(source.indexOf('struct test tests[]'))
+  const found = new Set<string>()
+  for (const [, name, flags] of table.matchAll(/_TEST\(\s*(\d{4}\w*)\s*,\s*([^,)]*)/g)) {
+    if (!flags!.includes('TEST_F_LOCAL') && name! < '1000') found.add(name!.slice(0, 4))
+  }
+  return [...found].sort()
+}
+
+export async function runSuite(options: SuiteOptions): Promise<Map<string, Outcome>> {
+  const directory = mkdtempSync(join(tmpdir(), 'longtail-librdkafka-'))
+  const config = join(directory, 'test.conf')
+  writeFileSync(config, `bootstrap.servers=${options.bootstrap}\nsecurity.protocol=plaintext\ntest.timeout.multiplier=2\ntest.topic.random=true\n`)
+  const queue = testNumbers().filter((number) => options.numbers.length === 0 || options.numbers.includes(number))
+  const results = new Map<string, Outcome>()
+  const worker = async () => {
+    for (let number = queue.shift(); number !== undefined; number = queue.shift()) {
+      for (const [name, outcome] of await runOne({ number, directory, config, options })) {
+        results.set(name, outcome)
+        options.onResult(name, outcome)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: options.pool }, worker))
+  return new Map([...results].sort(([one], [other]) => (one < other ? -1 : 1)))
+}
+
+interface One {
+  readonly number: string
+  readonly directory: string
+  readonly config: string
+  readonly options: SuiteOptions
+}
+
+async function runOne({ number, directory, config, options }: One): Promise<Map<string, Outcome>> {
+  const [log, report] = [join(directory, `${number}.log`), join(directory, `${number}.json`)]
+  const output = openSync(log, 'w')
+  const started = performance.now()
+  const child = spawn('./test-runner', ['-r', '-p1', '-L', ...(options.isFull ? [] : ['-Q'])], {
+    cwd: tests,
+    detached: true,
+    stdio: ['ignore', output, output],
+    env: {
+      ...process.env,
+      TESTS: number, TEST_REPORT: report, RDKAFKA_TEST_CONF: config, TEST_KAFKA_VERSION: versions.kafka, KAFKA_VERSION: versions.kafka,
+      KAFKA_PATH: places.kafkaHome, BROKERS: options.bootstrap, LD_LIBRARY_PATH: '../src:../src-cpp',
+    },
+  })
+  closeSync(output)
+  const inTime = await exited(child, options.limitSeconds)
+  const seconds = (performance.now() - started) / 1000
+  const text = readFileSync(log, 'utf8').replaceAll(/\x1b\[[0-9;]*m/g, '')
+  if (!existsSync(report)) return new Map([[number, { state: inTime ? 'CRASHED' : 'TIMEOUT', seconds, reason: `see ${log}` }]])
+  return outcomes({ number, report: readFileSync(report, 'utf8'), text })
+}
+
+/** False where the process had to be killed. */
+async function exited(child: ChildProcess, limitSeconds: number): Promise<boolean> {
+  let inTime = true
+  const timer = setTimeout(() => {
+    inTime = false
+    // The whole group: tests start Kafka's tools.
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+  }, limitSeconds * 1000)
+  await new Promise((resolve) => child.once('exit', resolve))
+  clearTimeout(timer)
+  return inTime
+}
+
+interface Reported {
+  readonly tests: Record<string, { readonly state: string; readonly duration: number; readonly extra?: string }>
+}
+
+function outcomes({ number, report, text }: { number: string; report: string; text: string }): Map<string, Outcome> {
+  const result = new Map<string, Outcome>()
+  for (const [name, { state, duration, extra }] of Object.entries((JSON.parse(report) as Reported).tests)) {
+    if (!name.startsWith(number)) continue
+    const row = new RegExp(`\\| ${name}\\s+\\|\\s+\\w+ \\|[^|]*\\|(.*)`).exec(text)
+    const reason = row?.[1]?.trim() || extra || ''
+    // Tests that -L leaves out are not part of this run.
+    if (state === 'SKIPPED' && /negative test flags|Filtered due/.test(reason)) continue
+    result.set(name, { state: state as State, seconds: Math.round(duration * 10) / 10, reason })
+  }
+  return result
+}
+
+export interface Expectation {
+  readonly expect: 'pass' | 'not required'
+  /** Why it need not pass; stated for each test that need not. */
+  readonly reason?: string
+}
+
+export function expectations(): Map<string, Expectation> {
+  const file = join(repository, 'test/interop/librdkafka/expected.json')
+  const { tests: listed } = JSON.parse(readFileSync(file, 'utf8')) as { tests: Record<string, Expectation> }
+  return new Map(Object.entries(listed))
+}
+
+/** What differs from the expectations, one line each; empty where everything is as it must be. */
+export function deviations(results: ReadonlyMap<string, Outcome>, listed: ReadonlyMap<string, Expectation>): string[] {
+  const lines: string[] = []
+  for (const [name, { state, reason }] of results) {
+    const expected = listed.get(name)
+    if (expected === undefined) lines.push(`${name}: ${state}, and no expectation is written down`)
+    else if (expected.expect === 'pass' && state !== 'PASSED') lines.push(`${name}: ${state}, must pass: ${reason}`)
+  }
+  return lines
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      bootstrap: { type: 'string' }, pool: { type: 'string', default: '3' }, full: { type: 'boolean', default: false },
+      tests: { type: 'string', default: '' }, out: { type: 'string' }, check: { type: 'boolean', default: false },
+      limit: { type: 'string', default: '420' },
+    },
+  })
+  if (values.bootstrap === undefined) throw new TypeError('--bootstrap HOST:PORT is needed')
+  setUp(['kafka', 'kafka tools', 'librdkafka'])
+  const started = performance.now()
+  const results = await runSuite({
+    bootstrap: values.bootstrap, pool: Number(values.pool), isFull: values.full, limitSeconds: Number(values.limit),
+    numbers: values.tests === '' ? [] : values.tests.split(','),
+    onResult: (name, { state, seconds, reason }) => console.log(`${state.padEnd(8)} ${name} ${seconds} s${reason === '' ? '' : `: ${reason}`}`),
+  })
+  const count = (state: State) => [...results.values()].filter((one) => one.state === state).length
+  console.log(`passed ${count('PASSED')}, failed ${count('FAILED') + count('CRASHED') + count('TIMEOUT')}, skipped ${count('SKIPPED')} ` +
+    `in ${((performance.now() - started) / 1000).toFixed(0)} s`)
+  if (values.out !== undefined) {
+    mkdirSync(join(values.out, '..'), { recursive: true })
+    writeFileSync(values.out, `${JSON.stringify(Object.fromEntries(results), undefined, 1)}\n`)
+  }
+  if (!values.check) return
+  const lines = deviations(results, expectations())
+  for (const line of lines) console.log(`deviation: ${line}`)
+  process.exitCode = lines.length === 0 ? 0 : 1
+}
+
+if (import.meta.main) await main()

@@ -1,0 +1,67 @@
+// The broker that a file of tests talks to: ours in a process of its own, unless the environment says otherwise. Running
+// the same tests against Apache Kafka is how we know that they test what Kafka does.
+//
+//   LONGTAIL_TEST_BOOTSTRAP=HOST:PORT      one that runs already; tests that restart it are skipped
+//   LONGTAIL_TEST_BROKER=apache-kafka      Apache Kafka, from what scripts/peer/setup.ts installed
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before } from 'node:test'
+import { ApacheKafka } from '../../scripts/peer/apache-kafka.ts'
+import { freePort } from './answering.ts'
+import { BrokerProcess, type RunningBroker } from './broker-process.ts'
+
+export interface TestBroker {
+  readonly bootstrap: string
+  readonly canRestart: boolean
+  /** Stops it in order, or kills it, and starts it on the same data. */
+  restart(signal?: NodeJS.Signals): Promise<void>
+}
+
+/** Settings under which the suites of clients run, here as on Apache Kafka. */
+export const suiteSettings = { 'num.partitions': '4', 'group.initial.rebalance.delay.ms': '0' }
+
+/** Started before the tests of the file or suite, ended after them. */
+export function testBroker(settings: Readonly<Record<string, string>> = suiteSettings): TestBroker {
+  const given = process.env['LONGTAIL_TEST_BOOTSTRAP']
+  if (given !== undefined) return { bootstrap: given, canRestart: false, restart: () => Promise.reject(new Error('not ours to restart')) }
+  let broker: RunningBroker | undefined
+  let dispose = async () => {}
+  before(async () => {
+    const made = process.env['LONGTAIL_TEST_BROKER'] === 'apache-kafka' ? await startApacheKafka(settings) : await startOurs(settings)
+    broker = made.broker
+    dispose = made.dispose
+  })
+  after(() => dispose())
+  const running = () => {
+    if (broker === undefined) throw new Error('the broker is started before the tests, not while they are collected')
+    return broker
+  }
+  return {
+    get bootstrap() {
+      return running().bootstrap
+    },
+    canRestart: true,
+    async restart(signal) {
+      await running().stop(signal)
+      await running().start()
+    },
+  }
+}
+
+async function startOurs(settings: Readonly<Record<string, string>>) {
+  const broker = await BrokerProcess.start({ settings })
+  return { broker, dispose: () => broker.dispose() }
+}
+
+async function startApacheKafka(settings: Readonly<Record<string, string>>) {
+  const directory = mkdtempSync(join(tmpdir(), 'apache-kafka-'))
+  const broker = new ApacheKafka({ directory, port: await freePort(), settings, heap: '512M' })
+  await broker.start()
+  const dispose = async () => {
+    await broker.stop('SIGKILL')
+    rmSync(directory, { recursive: true, force: true })
+  }
+  return { broker, dispose }
+}

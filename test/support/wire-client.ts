@@ -1,0 +1,145 @@
+// A client of Kafka's protocol that hides nothing: one connection, no retries, no metadata of its own. A request either
+// gets its response or fails with `ConnectionLost`, and then nobody knows whether it was carried out. It is made of the
+// declarations that the broker serves, which a test of their own holds against Kafka's.
+
+import { connect, type Socket } from 'node:net'
+import { FrameSplitter } from '../../broker/net/frame-splitter.ts'
+import { codec, decode } from '../../broker/protocol/codec.ts'
+import { Reader } from '../../broker/protocol/reader.ts'
+import type { Api, GivenOf, ReadOf, Shape } from '../../broker/protocol/schema.ts'
+import { Writer } from '../../broker/protocol/writer.ts'
+
+/** The outcome of the request is unknown. */
+export class ConnectionLost extends Error {
+  constructor(why: string) {
+    super(`connection lost: ${why}`)
+    this.name = 'ConnectionLost'
+  }
+}
+
+export interface CallOptions {
+  /** The newest that is declared where not given. */
+  readonly version?: number
+  readonly timeoutMs?: number
+}
+
+interface Waiting {
+  readonly resolve: (frame: Buffer) => void
+  readonly reject: (error: Error) => void
+}
+
+const responseBytesMax = 256 << 20
+
+export class WireClient {
+  readonly #socket: Socket
+  readonly #clientId: string
+  readonly #waiting = new Map<number, Waiting>()
+  #nextCorrelationId = 1
+  #lost: ConnectionLost | undefined
+
+  private constructor(socket: Socket, clientId: string) {
+    this.#socket = socket
+    this.#clientId = clientId
+    const frames = new FrameSplitter(responseBytesMax)
+    socket.on('data', (chunk) => {
+      for (const frame of frames.push(chunk)) this.#receive(frame)
+    })
+    socket.on('error', (error) => this.#lose(error.message))
+    socket.on('close', () => this.#lose('closed'))
+  }
+
+  static connect(bootstrap: string, clientId = 'wire'): Promise<WireClient> {
+    const at = bootstrap.lastIndexOf(':')
+    const socket = connect({ host: bootstrap.slice(0, at), port: Number(bootstrap.slice(at + 1)), noDelay: true })
+    return new Promise((resolve, reject) => {
+      const refused = (error: Error) => reject(new ConnectionLost(error.message))
+      socket.once('error', refused)
+      socket.once('connect', () => {
+        socket.off('error', refused)
+        resolve(new WireClient(socket, clientId))
+      })
+    })
+  }
+
+  get isLost(): boolean {
+    return this.#lost !== undefined
+  }
+
+  async call<Q extends Shape, P extends Shape>(api: Api<Q, P>, request: GivenOf<Q>, options: CallOptions = {}): Promise<ReadOf<P>> {
+    const version = options.version ?? api.versions.end
+    const frame = await this.#exchange(this.#encode(api, request, version), options.timeoutMs ?? 30_000)
+    const reader = new Reader(frame, 4)
+    if (version >= api.flexible && api.key !== 18) reader.skipTags()
+    return decode(api.response, version, frame.subarray(reader.position))
+  }
+
+  /** For requests without a response: acks=0. */
+  send<Q extends Shape, P extends Shape>(api: Api<Q, P>, request: GivenOf<Q>, options: CallOptions = {}): void {
+    const { pieces } = this.#encode(api, request, options.version ?? api.versions.end)
+    for (const piece of pieces) this.#socket.write(piece)
+  }
+
+  /** Bytes as they are, for what no client would send. */
+  write(bytes: Uint8Array): void {
+    this.#socket.write(bytes)
+  }
+
+  /** Resolves when the other side has closed the connection. */
+  closed(): Promise<void> {
+    if (this.#lost !== undefined) return Promise.resolve()
+    return new Promise((resolve) => this.#socket.once('close', () => resolve()))
+  }
+
+  close(): void {
+    this.#socket.destroy()
+    this.#lose('closed by this side')
+  }
+
+  #encode<Q extends Shape, P extends Shape>(api: Api<Q, P>, request: GivenOf<Q>, version: number) {
+    const correlationId = this.#nextCorrelationId++
+    const writer = new Writer()
+    writer.int32(0)
+    writer.int16(api.key)
+    writer.int16(version)
+    writer.int32(correlationId)
+    writer.string(this.#clientId)
+    if (version >= api.flexible) writer.uvarint(0)
+    codec(api.request, version).write(writer, request)
+    const length = writer.length - 4
+    const pieces = writer.finish()
+    new DataView(pieces[0]!.buffer, pieces[0]!.byteOffset, 4).setInt32(0, length)
+    return { correlationId, pieces }
+  }
+
+  #exchange({ correlationId, pieces }: { correlationId: number; pieces: readonly Uint8Array[] }, timeoutMs: number): Promise<Buffer> {
+    if (this.#lost !== undefined) return Promise.reject(this.#lost)
+    return new Promise<Buffer>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#lose(`no response within ${timeoutMs} ms`)
+        this.#socket.destroy()
+      }, timeoutMs)
+      const settled = <T>(then: (value: T) => void) => (value: T) => {
+        clearTimeout(timer)
+        then(value)
+      }
+      this.#waiting.set(correlationId, { resolve: settled(resolve), reject: settled(reject) })
+      for (const piece of pieces) this.#socket.write(piece)
+    })
+  }
+
+  #receive(frame: Buffer): void {
+    const correlationId = frame.readInt32BE(0)
+    const waiting = this.#waiting.get(correlationId)
+    this.#waiting.delete(correlationId)
+    if (waiting === undefined) {
+      this.#lose(`a response to request ${correlationId}, which nobody waits for`)
+      this.#socket.destroy()
+    } else waiting.resolve(frame)
+  }
+
+  #lose(why: string): void {
+    this.#lost ??= new ConnectionLost(why)
+    for (const { reject } of this.#waiting.values()) reject(this.#lost)
+    this.#waiting.clear()
+  }
+}
