@@ -1,0 +1,66 @@
+import { decideHeartbeat, type Heartbeat } from './classic/heartbeat.ts'
+import { decideJoin, joinToConsumerGroup, type Join } from './classic/join.ts'
+import { decideLeave, type Leave } from './classic/leave.ts'
+import { decideSync, type Sync } from './classic/sync.ts'
+import { decideTimeouts } from './classic/timeouts.ts'
+import type { ClassicGroup } from './classic/classic-group.ts'
+import { type ConsumerHeartbeat, decideConsumerHeartbeat } from './consumer/heartbeat.ts'
+import { decideConsumerTimeouts } from './consumer/timeouts.ts'
+import { type Circumstances, type Decision, nothing, replyOnly, type Ticket } from './decision.ts'
+import type { Group } from './group.ts'
+import { type CommitOffsets, decideCommit } from './offsets/commit.ts'
+import { decideDeleteGroup, decideDeleteOffsets, decideForgetTopics, type DeleteOffsets } from './offsets/delete.ts'
+import { decideExpiry } from './offsets/expiry.ts'
+import type { Uuid } from '../runtime/random.ts'
+
+/** Everything that can be asked of a group, or happen to it. */
+export type Command =
+  | { readonly kind: 'join' } & Join
+  | { readonly kind: 'sync' } & Sync
+  | { readonly kind: 'heartbeat' } & Heartbeat
+  | { readonly kind: 'leave' } & Leave
+  | { readonly kind: 'consumerHeartbeat' } & ConsumerHeartbeat
+  | { readonly kind: 'commitOffsets' } & CommitOffsets
+  | { readonly kind: 'deleteOffsets' } & DeleteOffsets
+  | { readonly kind: 'deleteGroup'; readonly ticket: Ticket }
+  | { readonly kind: 'timeouts'; readonly expired: readonly string[]; readonly overdue: readonly string[] }
+  | { readonly kind: 'expireOffsets' }
+  /** Answers the group itself, after all that was asked before. */
+  | { readonly kind: 'look'; readonly ticket: Ticket }
+  | { readonly kind: 'forgetTopics'; readonly topicIds: ReadonlySet<Uuid> }
+
+/** Pure: what a command leads to depends on what is given here and on nothing else. */
+export function decide(group: Group, command: Command, now: Circumstances): Decision {
+  switch (command.kind) {
+    case 'join': return hasConsumers(group) ? joinToConsumerGroup(command) : decideJoin(classicOf(group), command, now)
+    case 'sync': return decideSync(classicOf(group), command, now)
+    case 'heartbeat': return decideHeartbeat(classicOf(group), command)
+    case 'leave': return decideLeave(classicOf(group), command, now)
+    case 'consumerHeartbeat': return decideConsumerHeartbeat(group, command, now)
+    case 'commitOffsets': return decideCommit(group, command, now)
+    case 'deleteOffsets': return decideDeleteOffsets(group, command)
+    case 'deleteGroup': return decideDeleteGroup(group, command.ticket)
+    case 'timeouts': return decideAllTimeouts(group, command, now)
+    case 'look': return replyOnly(command.ticket, group)
+    case 'expireOffsets': return decideExpiry(group, now)
+    case 'forgetTopics': return decideForgetTopics(group, command.topicIds)
+  }
+}
+
+/** An empty consumer group gives way to a classic one, and the other way round (KIP-848). */
+function classicOf({ membership }: Group): ClassicGroup | undefined {
+  return membership?.kind === 'classic' ? membership : undefined
+}
+
+function hasConsumers({ membership }: Group): boolean {
+  return membership?.kind === 'consumer' && membership.members.size > 0
+}
+
+type Timeouts = Extract<Command, { readonly kind: 'timeouts' }>
+
+function decideAllTimeouts({ membership }: Group, { expired, overdue }: Timeouts, now: Circumstances): Decision {
+  if (membership === undefined) return nothing
+  return membership.kind === 'classic'
+    ? decideTimeouts(membership, expired, now)
+    : decideConsumerTimeouts(membership, [...expired, ...overdue], now)
+}

@@ -1,0 +1,204 @@
+// A group in memory: its commands, one batch after the other.
+//
+//   execute ─▶ queue ─▶ decide on a draft ─▶ fold ─▶ save (table) ─▶ the draft becomes the group ─▶ replies
+//                            └── next command of the batch ──┘
+//
+// Commands that arrive while a batch is being written are decided together afterwards, and written together. Nothing
+// is answered, and nobody sees the draft, before it is in the table. What changes nothing durable is not written at all.
+
+import type { Clock, Timer } from '../runtime/clock.ts'
+import type { Logger } from '../runtime/logger.ts'
+import { ErrorCode } from '../protocol/error-code.ts'
+import { classicDueAt } from './classic/classic-group.ts'
+import { type Command, decide } from './command.ts'
+import type { Circumstances, Decision, Reply, Ticket, Touch } from './decision.ts'
+import { fold, type Group, type GroupRecord, isDurable } from './group.ts'
+import type { GroupLimits, GroupSettings } from './group-settings.ts'
+import type { GroupStore, SaveResult, Stored } from './group-store.ts'
+import { Sessions } from './sessions.ts'
+import type { Topics } from './topics.ts'
+
+export interface LiveGroupOptions {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly store: GroupStore
+  readonly topics: Topics
+  readonly settings: (groupId: string) => GroupSettings
+  readonly limits: GroupLimits
+  /** This group must be loaded again before anybody asks it anything. */
+  readonly onDropped: (group: LiveGroup) => void
+}
+
+type WithoutTicket<C> = C extends { readonly ticket: Ticket } ? Omit<C, 'ticket'> : C
+/** A command before it has a ticket. */
+export type Ask = WithoutTicket<Command>
+
+interface Queued {
+  readonly command: Command
+  readonly ticket: Ticket
+}
+
+export class LiveGroup {
+  readonly #options: LiveGroupOptions
+  readonly #parked = new Map<Ticket, (answer: unknown) => void>()
+  readonly #sessions = new Sessions()
+  #queue: Queued[] = []
+  #group: Group
+  #stored: Stored
+  #lastTicket = 0
+  #isWriting = false
+  #isDropped = false
+  #timer: Timer | undefined
+  #usedAt: number
+  #retryAt = 0
+
+  constructor(loaded: { readonly group: Group; readonly stored: Stored }, options: LiveGroupOptions) {
+    this.#options = options
+    this.#group = loaded.group
+    this.#stored = loaded.stored
+    this.#usedAt = options.clock.monotonic()
+    // Who was a member when the group was last written has one session to show that it still is.
+    this.#sessions.follow(this.#group, this.#circumstances())
+    this.#arm()
+  }
+
+  /** As it is in the table, and what is in memory beside it. */
+  get group(): Group {
+    return this.#group
+  }
+
+  /** No members, no requests, nothing to do: may be dropped and loaded again when needed. */
+  isIdle(sinceMs: number): boolean {
+    const isAlone = this.#sessions.size === 0 && this.#queue.length === 0 && this.#parked.size === 0 && !this.#isWriting
+    return isAlone && this.#options.clock.monotonic() - this.#usedAt >= sinceMs
+  }
+
+  /** Answers with a response, or with the code that refuses the request. Never rejects but for a defect. */
+  execute<R>(ask: Ask): Promise<R | ErrorCode> {
+    this.#usedAt = this.#options.clock.monotonic()
+    if (this.#isDropped) return Promise.resolve(ErrorCode.NOT_COORDINATOR)
+    if (this.#queue.length >= this.#options.limits.commandsQueuedMax) return Promise.resolve(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
+    const ticket = ++this.#lastTicket
+    const answered = new Promise<R | ErrorCode>((resolve) => this.#parked.set(ticket, resolve as (answer: unknown) => void))
+    const command = { ...ask, ticket } as Command
+    if (this.#isWriting && (command.kind === 'heartbeat' || command.kind === 'consumerHeartbeat')) {
+      // A heartbeat that changes nothing need not wait for the table.
+      const decision = decide(this.#group, command, this.#circumstances())
+      if (decision.records.length === 0) {
+        this.#settle(decision)
+        return answered
+      }
+    }
+    this.#enqueue(command, ticket)
+    return answered
+  }
+
+  /** For what nobody waits for. */
+  tell(command: Extract<Command, { readonly kind: 'timeouts' | 'expireOffsets' | 'forgetTopics' }>): void {
+    if (!this.#isDropped) this.#enqueue(command, 0)
+  }
+
+  /** Refuses everybody who waits, and everybody who still comes. */
+  drop(code: ErrorCode): void {
+    if (this.#isDropped) return
+    this.#isDropped = true
+    this.#timer?.cancel()
+    this.#queue = []
+    for (const ticket of [...this.#parked.keys()]) this.#answer(ticket, code)
+    this.#options.onDropped(this)
+  }
+
+  #enqueue(command: Command, ticket: Ticket): void {
+    this.#queue.push({ command, ticket })
+    if (!this.#isWriting) this.#drain().catch((error: unknown) => this.#fail(error))
+  }
+
+  /** A defect in a decision: whoever asked is refused, and the group starts over from what is stored. */
+  #fail(error: unknown): void {
+    this.#isWriting = false
+    this.#options.logger.error({ groupId: this.#group.groupId, error }, 'a group command failed')
+    this.drop(ErrorCode.UNKNOWN_SERVER_ERROR)
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0 && !this.#isDropped) {
+      const batch = this.#queue.splice(0, this.#options.limits.commandsPerWriteMax)
+      const decided = this.#decideAll(batch)
+      const { draft, records } = decided
+      if (records.some(isDurable)) {
+        this.#isWriting = true
+        const change = { before: this.#group, after: draft, records, now: this.#options.clock.now() }
+        const result = await this.#options.store.save(change, this.#stored)
+        this.#isWriting = false
+        if (this.#isDropped) return
+        if (result.kind !== 'saved') {
+          this.#refuse(batch, result.kind)
+          continue
+        }
+        this.#stored = result.stored
+      }
+      this.#group = draft
+      this.#settle(decided)
+    }
+    this.#arm()
+  }
+
+  #decideAll(batch: readonly Queued[]): Decision & { readonly draft: Group } {
+    const now = this.#circumstances()
+    const records: GroupRecord[] = []
+    const replies: Reply[] = []
+    const touched: Touch[] = []
+    let draft = this.#group
+    for (const { command } of batch) {
+      const timely = command.kind === 'timeouts' ? { ...command, ...this.#sessions.takeDue(now.monotonic) } : command
+      const decision = decide(draft, timely, now)
+      draft = fold(draft, decision.records)
+      records.push(...decision.records)
+      replies.push(...decision.replies)
+      touched.push(...decision.touched)
+    }
+    return { draft, records, replies, touched }
+  }
+
+  #settle({ replies, touched }: Pick<Decision, 'replies' | 'touched'>): void {
+    const now = this.#circumstances()
+    this.#sessions.touch(touched, now.monotonic)
+    this.#sessions.follow(this.#group, now)
+    for (const { ticket, response } of replies) this.#answer(ticket, response)
+  }
+
+  #refuse(batch: readonly Queued[], kind: Exclude<SaveResult['kind'], 'saved'>): void {
+    const { groupId } = this.#group
+    this.#options.logger.warn({ groupId, kind }, 'a change of a group was not stored')
+    // Never success, and never a guess: what may have been written is read back before anybody is answered from it.
+    if (kind === 'fenced') return this.drop(ErrorCode.NOT_COORDINATOR)
+    if (kind === 'unknown') return this.drop(ErrorCode.COORDINATOR_NOT_AVAILABLE)
+    const code = kind === 'tooLarge' ? ErrorCode.UNKNOWN_SERVER_ERROR : ErrorCode.COORDINATOR_NOT_AVAILABLE
+    for (const { ticket } of batch) this.#answer(ticket, code)
+    this.#sessions.follow(this.#group, this.#circumstances())
+    this.#retryAt = this.#options.clock.monotonic() + this.#options.limits.retryMs
+  }
+
+  #answer(ticket: Ticket, answer: unknown): void {
+    const resolve = this.#parked.get(ticket)
+    this.#parked.delete(ticket)
+    resolve?.(answer)
+  }
+
+  #circumstances(): Circumstances {
+    const { clock, settings, topics } = this.#options
+    return { now: clock.now(), monotonic: clock.monotonic(), settings: settings(this.#group.groupId), topics }
+  }
+
+  /** One timer for all sessions and deadlines. Heartbeats only move sessions later, so they leave it alone. */
+  #arm(): void {
+    if (this.#isDropped) return
+    this.#timer?.cancel()
+    const { membership } = this.#group
+    const due = Math.min(this.#sessions.dueAt(), membership?.kind === 'classic' ? classicDueAt(membership) : Infinity)
+    if (due === Infinity) return
+    const { clock } = this.#options
+    const delayMs = Math.max(0, Math.max(due, this.#retryAt) - clock.monotonic())
+    this.#timer = clock.after(Math.min(delayMs, 2 ** 31 - 1), () => this.tell({ kind: 'timeouts', expired: [], overdue: [] }))
+  }
+}
