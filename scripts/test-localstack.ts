@@ -37,7 +37,7 @@ async function freePort(): Promise<number> {
 function start(port: number): string {
   const { status, error } = spawnSync(`${root}/localstack/up`, [`${port}`], { stdio: ['ignore', 'ignore', 'inherit'] })
   if (error) throw new Error(`localstack/up does not run: ${error.message}`)
-  if (status !== 0) throw new Error(`LocalStack did not start (localstack/up ${port}: exit code ${status}); localstack/README.md says what it needs`)
+  if (status !== 0) throw new Error(`localstack/up ${port} ended with code ${status}; localstack/README.md says what it needs`)
   return `http://127.0.0.1:${port}`
 }
 
@@ -49,9 +49,15 @@ async function runTests(url: string): Promise<number> {
   const given = process.argv.slice(2)
   const files = given.some((argument) => !argument.startsWith('-'))
     ? []
-    : readdirSync(`${root}/test/localstack`).filter((name) => name.endsWith('.test.ts')).map((name) => `test/localstack/${name}`)
+    : readdirSync(`${root}/test/localstack`)
+        .filter((name) => name.endsWith('.test.ts'))
+        .map((name) => `test/localstack/${name}`)
   const environment = { ...process.env, LONGTAIL_LOCALSTACK_URL: url }
-  const tests = spawn(process.execPath, ['--test', '--test-concurrency=1', ...given, ...files], { cwd: root, env: environment, stdio: 'inherit' })
+  const tests = spawn(process.execPath, ['--test', '--test-concurrency=1', ...given, ...files], {
+    cwd: root,
+    env: environment,
+    stdio: 'inherit',
+  })
   // Ctrl-C reaches the tests as well; this process stays to stop LocalStack.
   process.on('SIGINT', () => {})
   process.on('SIGTERM', () => tests.kill())

@@ -29,7 +29,10 @@ export class Admission {
   }
 
   /** Runs while `bytes` are set aside for it. For use within `admit`, once. */
-  async withBuffer<T>({ bytes, signal }: { readonly bytes: number; readonly signal: AbortSignal | undefined }, run: () => Promise<T>): Promise<T> {
+  async withBuffer<T>(
+    { bytes, signal }: { readonly bytes: number; readonly signal: AbortSignal | undefined },
+    run: () => Promise<T>,
+  ): Promise<T> {
     return await refusing(this.#buffers.use({ units: bytes, signal }, run))
   }
 

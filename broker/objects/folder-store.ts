@@ -158,7 +158,10 @@ class FolderStore implements ObjectStore {
     return await translated(() => this.#admission.admit(signal, run))
   }
 
-  async #write(path: string, { key, object, signal }: { key: string; object: ObjectBody; signal: AbortSignal | undefined }): Promise<void> {
+  async #write(
+    path: string,
+    { key, object, signal }: { key: string; object: ObjectBody; signal: AbortSignal | undefined },
+  ): Promise<void> {
     const file = await this.#disk.open(path, { create: true })
     try {
       let position = 0
@@ -179,7 +182,7 @@ class FolderStore implements ObjectStore {
       if ((await file.size()) !== object.length) return false
       const piece = Buffer.allocUnsafeSlow(Math.min(compareBytes, object.length))
       let checksum = 0
-      for (let position = 0; position < object.length; ) {
+      for (let position = 0; position < object.length;) {
         const count = await file.read(piece, position)
         if (count === 0) return false
         checksum = crc32c(piece.subarray(0, count), checksum)
@@ -218,7 +221,16 @@ async function unlessMissing<T>(run: () => Promise<T>): Promise<T | undefined> {
 }
 
 /** What no second try changes. Everything else, a full disk too, may pass. */
-const refusedCodes: ReadonlySet<string> = new Set(['ENAMETOOLONG', 'ENOTDIR', 'EISDIR', 'EEXIST', 'EACCES', 'EPERM', 'EROFS', 'ENOTSUP'])
+const refusedCodes: ReadonlySet<string> = new Set([
+  'ENAMETOOLONG',
+  'ENOTDIR',
+  'EISDIR',
+  'EEXIST',
+  'EACCES',
+  'EPERM',
+  'EROFS',
+  'ENOTSUP',
+])
 
 async function translated<T>(run: () => Promise<T>): Promise<T> {
   try {

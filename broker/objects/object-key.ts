@@ -13,13 +13,17 @@ const segment = /^[A-Za-z0-9_=+@,!()~-][A-Za-z0-9._=+@,!()~-]*$/
 
 /** Throws `ObjectStoreError` with code `refused` unless `key` is fit for every store. */
 export function checkObjectKey(key: string): void {
-  if (key.length > keyBytesMax) throw new ObjectStoreError('refused', `the key has ${key.length} bytes, at most ${keyBytesMax} are allowed`)
+  if (key.length > keyBytesMax) {
+    throw new ObjectStoreError('refused', `a key of ${key.length} bytes, at most ${keyBytesMax} are allowed`)
+  }
   const isFit = key.split('/').every((part) => part.length <= segmentBytesMax && segment.test(part))
   if (!isFit) throw new ObjectStoreError('refused', `not a key for an object: ${JSON.stringify(key)}`)
 }
 
 export function checkObjectKeys(keys: readonly string[]): void {
-  if (keys.length > deletedKeysMax) throw new ObjectStoreError('refused', `${keys.length} keys in one call, at most ${deletedKeysMax} are allowed`)
+  if (keys.length > deletedKeysMax) {
+    throw new ObjectStoreError('refused', `${keys.length} keys, at most ${deletedKeysMax} are allowed`)
+  }
   for (const key of keys) checkObjectKey(key)
 }
 

@@ -3,7 +3,7 @@ export async function* objectParts(chunks: AsyncIterable<Uint8Array>, partBytes:
   let part = Buffer.allocUnsafeSlow(partBytes)
   let filled = 0
   for await (const chunk of chunks) {
-    for (let taken = 0; taken < chunk.length; ) {
+    for (let taken = 0; taken < chunk.length;) {
       const count = Math.min(chunk.length - taken, partBytes - filled)
       part.set(chunk.subarray(taken, taken + count), filled)
       taken += count

@@ -10,11 +10,18 @@ export interface ObjectStore {
    */
   put(key: string, object: ObjectBody, signal?: AbortSignal): Promise<{ readonly stored: boolean }>
   /** Bytes [start, end) of the object; shorter only where it ends. Undefined: there is no such object. */
-  getRange(key: string, range: { readonly start: number; readonly end: number }, signal?: AbortSignal): Promise<Buffer | undefined>
+  getRange(
+    key: string,
+    range: { readonly start: number; readonly end: number },
+    signal?: AbortSignal,
+  ): Promise<Buffer | undefined>
   /** Length in bytes; undefined where there is no such object. */
   head(key: string, signal?: AbortSignal): Promise<{ readonly length: number } | undefined>
   /** Up to `limit` objects (at most 1,000) in key order, behind `after`. */
-  list(prefix: string, options?: { readonly after?: string; readonly limit?: number; readonly signal?: AbortSignal }): Promise<ListedObject[]>
+  list(
+    prefix: string,
+    options?: { readonly after?: string; readonly limit?: number; readonly signal?: AbortSignal },
+  ): Promise<ListedObject[]>
   /** Removes objects, at most 1,000 a call; no error where there is none. */
   delete(keys: readonly string[], signal?: AbortSignal): Promise<void>
   close(): Promise<void>
@@ -36,7 +43,10 @@ export interface ListedObject {
 }
 
 export class ObjectStoreError extends Error {
-  /** `away`: not reached, throttled or timed out; try again. `damaged`: content and checksum disagree. `refused`: it will never work. */
+  /**
+   * `away`: not reached, throttled or timed out; try again. `damaged`: content and checksum disagree. `refused`: it
+   * will never work.
+   */
   readonly code: 'away' | 'damaged' | 'refused'
   constructor(code: ObjectStoreError['code'], message: string, cause?: unknown) {
     super(message, { cause })

@@ -19,7 +19,13 @@ export interface OpenObjectStoreOptions extends AdmissionOptions {
 
 export type ObjectStoreAddress =
   | { readonly kind: 'folder'; readonly path: string }
-  | { readonly kind: 's3'; readonly bucket: string; readonly prefix: string; readonly endpoint?: string; readonly region?: string }
+  | {
+      readonly kind: 's3'
+      readonly bucket: string
+      readonly prefix: string
+      readonly endpoint?: string
+      readonly region?: string
+    }
 
 export const objectStoreAddressForms = 'file:PATH or s3://BUCKET[/PREFIX][?endpoint=URL&region=REGION]'
 

@@ -1,16 +1,11 @@
 import { Readable } from 'node:stream'
 import type { BucketLocationConstraint, CompletedPart, S3Client } from '@aws-sdk/client-s3'
 import { crc32c } from '../protocol/crc32c.ts'
-import type { BackoffOptions } from '../runtime/backoff.ts'
-import type { Clock } from '../runtime/clock.ts'
-import type { Random } from '../runtime/random.ts'
-import { type RetryOptions, retry } from '../runtime/retry.ts'
-import { withTimeout } from '../runtime/timeout.ts'
-import { Admission, type AdmissionOptions } from './admission.ts'
 import { checkByteRange, checkObjectKey, checkObjectKeys, listLimit, prefixBytesMax } from './object-key.ts'
 import { objectParts } from './object-parts.ts'
 import { type ListedObject, type ObjectBody, type ObjectStore, ObjectStoreError } from './object-store.ts'
 import { readRange } from './range-body.ts'
+import { S3Calls, type S3CallOptions, verdictOfWrite } from './s3-calls.ts'
 import { judgeS3, type S3Verdict } from './s3-errors.ts'
 import { verifiedChunks } from './verified-chunks.ts'
 
@@ -30,7 +25,7 @@ import { verifiedChunks } from './verified-chunks.ts'
 
 type Sdk = typeof import('@aws-sdk/client-s3')
 
-export interface S3StoreOptions extends AdmissionOptions {
+export interface S3StoreOptions extends S3CallOptions {
   readonly bucket: string
   /** Before every key, at most 100 bytes; a `/` is put between. Default none. */
   readonly prefix?: string | undefined
@@ -38,22 +33,12 @@ export interface S3StoreOptions extends AdmissionOptions {
   readonly region?: string | undefined
   /** Else AWS_ENDPOINT_URL, else the region's own. */
   readonly endpoint?: string | undefined
-  readonly clock: Clock
-  readonly random: Random
   /** Makes the bucket where there is none, for development; in production it is deployed. Default false. */
   readonly createMissing?: boolean | undefined
   /** Default 128 MiB: a segment with its indexes is one request. */
   readonly singlePutBytesMax?: number
   /** Default 16 MiB; S3 wants at least 5 MiB. */
   readonly partBytes?: number
-  /** Of one request without content. Default 10,000. */
-  readonly requestTimeoutMs?: number
-  /** Content slower than this counts as no answer. Default 1 MiB. */
-  readonly bytesPerSecondMin?: number
-  /** After which a call is not tried again. Default 30,000. */
-  readonly retryMs?: number
-  /** Between tries. Default 100 to 5,000. */
-  readonly backoff?: BackoffOptions
 }
 
 const partsMax = 10_000
@@ -74,7 +59,12 @@ export async function openS3Store(options: S3StoreOptions): Promise<ObjectStore>
     maxAttempts: 1,
     logger: silent,
     // A socket on which nothing moves is closed, whoever waits for it.
-    requestHandler: { httpAgent: agent, httpsAgent: agent, connectionTimeout: connectTimeoutMs, socketTimeout: 2 * requestTimeoutMs },
+    requestHandler: {
+      httpAgent: agent,
+      httpsAgent: agent,
+      connectionTimeout: connectTimeoutMs,
+      socketTimeout: 2 * requestTimeoutMs,
+    },
     // Checksums are ours, of whole objects; the SDK adds one only where the API demands it.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
@@ -100,36 +90,29 @@ class S3Store implements ObjectStore {
   readonly #client: S3Client
   readonly #bucket: string
   readonly #prefix: string
-  readonly #admission: Admission
-  readonly #clock: Clock
-  readonly #retrying: Omit<RetryOptions, 'mayPass' | 'signal'>
+  readonly #calls: S3Calls
   readonly #singlePutBytesMax: number
   readonly #partBytes: number
-  readonly #requestTimeoutMs: number
-  readonly #bytesPerSecondMin: number
 
   constructor(sdk: Sdk, client: S3Client, options: S3StoreOptions) {
     this.#sdk = sdk
     this.#client = client
     this.#bucket = options.bucket
     this.#prefix = options.prefix ? `${options.prefix}/` : ''
-    this.#admission = new Admission(options)
-    const { clock, random, retryMs = 30_000, backoff = { firstMs: 100, maxMs: 5_000 } } = options
-    this.#clock = clock
-    this.#retrying = { clock, random, retryMs, backoff }
+    this.#calls = new S3Calls(options)
     this.#singlePutBytesMax = options.singlePutBytesMax ?? 128 * 1024 * 1024
     this.#partBytes = options.partBytes ?? 16 * 1024 * 1024
-    this.#requestTimeoutMs = options.requestTimeoutMs ?? 10_000
-    this.#bytesPerSecondMin = options.bytesPerSecondMin ?? 1024 * 1024
   }
 
   async put(key: string, object: ObjectBody, signal?: AbortSignal): Promise<{ readonly stored: boolean }> {
     checkObjectKey(key)
     const bytesMax = Math.max(this.#singlePutBytesMax, partsMax * this.#partBytes)
-    if (object.length > bytesMax) throw new ObjectStoreError('refused', `${key}: ${object.length} bytes, at most ${bytesMax} are allowed`)
+    if (object.length > bytesMax) {
+      throw new ObjectStoreError('refused', `${key}: ${object.length} bytes, at most ${bytesMax} are allowed`)
+    }
     const isWhole = object.length <= this.#singlePutBytesMax
-    return await this.#call(signal, () =>
-      this.#tryUntilDone(signal, async () => {
+    return await this.#calls.admit(signal, () =>
+      this.#calls.tryUntilDone(signal, async () => {
         const verdict = await (isWhole ? this.#putWhole(key, object, signal) : this.#putInParts(key, object, signal))
         if (verdict === 'stored') return { stored: true }
         const isOurs = await this.#holds(key, object, signal)
@@ -142,7 +125,7 @@ class S3Store implements ObjectStore {
   async getRange(key: string, range: ByteRange, signal?: AbortSignal): Promise<Buffer | undefined> {
     checkObjectKey(key)
     checkByteRange(range)
-    return await this.#call(signal, async () => {
+    return await this.#calls.admit(signal, async () => {
       if (range.start < range.end) return await this.#getRange(key, range, signal)
       return (await this.#head(key, signal)) && Buffer.alloc(0)
     })
@@ -150,7 +133,7 @@ class S3Store implements ObjectStore {
 
   async head(key: string, signal?: AbortSignal): Promise<{ readonly length: number } | undefined> {
     checkObjectKey(key)
-    const found = await this.#call(signal, () => this.#head(key, signal))
+    const found = await this.#calls.admit(signal, () => this.#head(key, signal))
     return found && { length: found.ContentLength ?? 0 }
   }
 
@@ -170,7 +153,9 @@ class S3Store implements ObjectStore {
         MaxKeys: limit - listed.length,
         ...(after === undefined ? {} : { StartAfter: this.#prefix + after }),
       })
-      const page = await this.#call(signal, () => this.#send({ signal }, (abortSignal) => this.#client.send(command, { abortSignal })))
+      const page = await this.#calls.admit(signal, () =>
+        this.#calls.send({ signal }, (abortSignal) => this.#client.send(command, { abortSignal })),
+      )
       const found = page.Contents ?? []
       for (const { Key = '', Size = 0, LastModified } of found) {
         listed.push({ key: Key.slice(this.#prefix.length), length: Size, modifiedAt: LastModified?.getTime() ?? 0 })
@@ -185,18 +170,21 @@ class S3Store implements ObjectStore {
     if (keys.length === 0) return
     const Objects = keys.map((key) => ({ Key: this.#prefix + key }))
     const command = new this.#sdk.DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects, Quiet: true } })
-    const { Errors = [] } = await this.#call(signal, () =>
-      this.#send({ signal }, (abortSignal) => this.#client.send(command, { abortSignal })),
+    const { Errors = [] } = await this.#calls.admit(signal, () =>
+      this.#calls.send({ signal }, (abortSignal) => this.#client.send(command, { abortSignal })),
     )
     const failed = Errors.filter(({ Code }) => Code !== 'NoSuchKey')
     const [first] = failed
     if (first === undefined) return
     const code = failed.some(({ Code }) => Code === 'AccessDenied') ? 'refused' : 'away'
-    throw new ObjectStoreError(code, `${failed.length} of ${keys.length} objects were not deleted, ${first.Key} for ${first.Code}`)
+    throw new ObjectStoreError(
+      code,
+      `${failed.length} of ${keys.length} objects were not deleted, ${first.Key} for ${first.Code}`,
+    )
   }
 
   async close(): Promise<void> {
-    await this.#admission.close()
+    await this.#calls.close()
     this.#client.destroy()
   }
 
@@ -208,8 +196,8 @@ class S3Store implements ObjectStore {
       Bucket: this.#bucket,
       ...(region === 'us-east-1' ? {} : { CreateBucketConfiguration }),
     })
-    await this.#call(undefined, () =>
-      this.#send({}, async (abortSignal) => {
+    await this.#calls.admit(undefined, () =>
+      this.#calls.send({}, async (abortSignal) => {
         try {
           await this.#client.send(command, { abortSignal })
         } catch (cause) {
@@ -221,7 +209,7 @@ class S3Store implements ObjectStore {
 
   async #putWhole(key: string, object: ObjectBody, signal: AbortSignal | undefined): Promise<'stored' | S3Verdict> {
     return await verdictOfWrite(
-      this.#request({ signal, bytes: object.length }, async (abortSignal) => {
+      this.#calls.request({ signal, bytes: object.length }, async (abortSignal) => {
         const body = Readable.from(verifiedChunks(key, object), { objectMode: false })
         const failed = new AbortController()
         // Nobody else listens: the error would end the process, and the request would wait for the rest of its body.
@@ -250,7 +238,7 @@ class S3Store implements ObjectStore {
       ChecksumAlgorithm: 'CRC32C',
       ChecksumType: 'FULL_OBJECT',
     })
-    const { UploadId } = await this.#send({ signal }, (abortSignal) => this.#client.send(create, { abortSignal }))
+    const { UploadId } = await this.#calls.send({ signal }, (abortSignal) => this.#client.send(create, { abortSignal }))
     let outcome: 'stored' | S3Verdict = 'away'
     try {
       const Parts = await this.#putParts({ key, UploadId, object, signal })
@@ -262,7 +250,7 @@ class S3Store implements ObjectStore {
         ChecksumCRC32C: base64(object.crc32c),
         IfNoneMatch: '*',
       })
-      outcome = await verdictOfWrite(this.#send({ signal }, (abortSignal) => this.#client.send(complete, { abortSignal })))
+      outcome = await verdictOfWrite(this.#calls.send({ signal }, (abortSignal) => this.#client.send(complete, { abortSignal })))
       return outcome
     } finally {
       if (outcome !== 'stored') await this.#abort(key, UploadId)
@@ -273,12 +261,20 @@ class S3Store implements ObjectStore {
     const { key, UploadId, object, signal } = upload
     const parts: CompletedPart[] = []
     // One part is in memory while it is sent, and the next is filled only then.
-    await this.#admission.withBuffer({ bytes: this.#partBytes, signal }, async () => {
+    await this.#calls.withBuffer({ bytes: this.#partBytes, signal }, async () => {
       for await (const part of objectParts(verifiedChunks(key, object), this.#partBytes)) {
         const PartNumber = parts.length + 1
         const ChecksumCRC32C = base64(crc32c(part))
-        const command = new this.#sdk.UploadPartCommand({ ...this.#target(key), UploadId, PartNumber, Body: part, ChecksumCRC32C })
-        const { ETag } = await this.#send({ signal, bytes: part.length }, (abortSignal) => this.#client.send(command, { abortSignal }))
+        const command = new this.#sdk.UploadPartCommand({
+          ...this.#target(key),
+          UploadId,
+          PartNumber,
+          Body: part,
+          ChecksumCRC32C,
+        })
+        const { ETag } = await this.#calls.send({ signal, bytes: part.length }, (abortSignal) =>
+          this.#client.send(command, { abortSignal }),
+        )
         parts.push({ PartNumber, ETag, ChecksumCRC32C })
       }
     })
@@ -288,7 +284,7 @@ class S3Store implements ObjectStore {
   /** One try, whoever aborted the call: what stays costs money until the lifecycle rule finds it. */
   async #abort(key: string, UploadId: string | undefined): Promise<void> {
     const command = new this.#sdk.AbortMultipartUploadCommand({ ...this.#target(key), UploadId })
-    await this.#request({}, (abortSignal) => this.#client.send(command, { abortSignal })).catch(() => {})
+    await this.#calls.request({}, (abortSignal) => this.#client.send(command, { abortSignal })).catch(() => {})
   }
 
   /** Whether the object under `key` is this one; undefined where there is none. */
@@ -311,7 +307,7 @@ class S3Store implements ObjectStore {
   async #head(key: string, signal: AbortSignal | undefined) {
     const command = new this.#sdk.HeadObjectCommand({ ...this.#target(key), ChecksumMode: 'ENABLED' })
     try {
-      return await this.#send({ signal }, (abortSignal) => this.#client.send(command, { abortSignal }))
+      return await this.#calls.send({ signal }, (abortSignal) => this.#client.send(command, { abortSignal }))
     } catch (cause) {
       if (judgeS3(cause) !== 'missing') throw cause
     }
@@ -324,8 +320,8 @@ class S3Store implements ObjectStore {
     const command = new this.#sdk.GetObjectCommand({ ...this.#target(key), Range: `bytes=${start}-${end - 1}` })
     const bytes = end - start
     try {
-      return await this.#admission.withBuffer({ bytes, signal }, () =>
-        this.#send({ signal, bytes }, async (abortSignal) => {
+      return await this.#calls.withBuffer({ bytes, signal }, () =>
+        this.#calls.send({ signal, bytes }, async (abortSignal) => {
           const { Body, ContentRange = '' } = await this.#client.send(command, { abortSignal })
           return await readRange(Body as Readable, { start, end, contentRange: ContentRange, abortSignal })
         }),
@@ -338,54 +334,8 @@ class S3Store implements ObjectStore {
     }
   }
 
-  /** A call from outside: waits for its turn, and rejects with `ObjectStoreError` only. */
-  async #call<T>(signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
-    try {
-      return await this.#admission.admit(signal, run)
-    } catch (cause) {
-      if (cause instanceof ObjectStoreError) throw cause
-      if (signal?.aborted) throw new ObjectStoreError('away', 'the call was aborted', cause)
-      const verdict = judgeS3(cause)
-      const { name, message } = cause as Error
-      throw new ObjectStoreError(verdict === 'refused' || verdict === 'damaged' ? verdict : 'away', `S3: ${name}: ${message}`, cause)
-    }
-  }
-
-  #tryUntilDone<T>(signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
-    const mayPass = (cause: unknown) => !(cause instanceof ObjectStoreError) && judgeS3(cause) === 'away'
-    return retry({ ...this.#retrying, signal, mayPass }, run)
-  }
-
-  /** A request that may be sent again as it is. */
-  #send<T>(request: Request, send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
-    return this.#tryUntilDone(request.signal, () => this.#request(request, send))
-  }
-
-  #request<T>({ signal, bytes = 0 }: Request, send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
-    const timeoutMs = this.#requestTimeoutMs + (1000 * bytes) / this.#bytesPerSecondMin
-    return withTimeout({ clock: this.#clock, timeoutMs, signal }, send)
-  }
-
   #target(key: string) {
     return { Bucket: this.#bucket, Key: this.#prefix + key }
-  }
-}
-
-interface Request {
-  readonly signal?: AbortSignal | undefined
-  /** Of content, in either direction: more of it may take longer. */
-  readonly bytes?: number
-}
-
-/** What became of a conditional write. Throws what is neither a success nor an answer to the condition. */
-async function verdictOfWrite(write: Promise<unknown>): Promise<'stored' | S3Verdict> {
-  try {
-    await write
-    return 'stored'
-  } catch (cause) {
-    const verdict = judgeS3(cause)
-    if (verdict === 'taken' || verdict === 'contested' || verdict === 'upload gone') return verdict
-    throw cause
   }
 }
 

@@ -61,7 +61,9 @@ export class Budget {
       this.#free -= units
       return undefined
     }
-    if (this.#waiting.size >= this.#waitingMax) throw new BudgetError('full', `${this.#waiting.size} calls are waiting, no more are taken`)
+    if (this.#waiting.size >= this.#waitingMax) {
+      throw new BudgetError('full', `${this.#waiting.size} calls are waiting, no more are taken`)
+    }
     return new Promise((resolve, reject) => {
       const abort = () => {
         this.#waiting.delete(waiting)

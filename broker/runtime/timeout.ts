@@ -18,7 +18,10 @@ export class TimeoutError extends Error {
  * Runs with a signal that aborts after `timeoutMs`, or with the caller's. Rejects then, even if what was called
  * does not listen to its signal; what comes of it later is nobody's.
  */
-export async function withTimeout<T>({ clock, timeoutMs, signal }: TimeoutOptions, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function withTimeout<T>(
+  { clock, timeoutMs, signal }: TimeoutOptions,
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const controller = new AbortController()
   const ended = Promise.withResolvers<never>()
   // It may be over before anybody waits for it.

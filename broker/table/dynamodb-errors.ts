@@ -59,7 +59,9 @@ export function judge(error: unknown): Verdict {
   const status = $metadata?.httpStatusCode
   // Other refusals are definite. `TransactionInProgressException` is not: an earlier try of ours is under way.
   if (name === 'CredentialsProviderError') return { kind: 'refused' }
-  if (status !== undefined && status >= 400 && status < 500 && name !== 'TransactionInProgressException') return { kind: 'refused' }
+  if (status !== undefined && status >= 400 && status < 500 && name !== 'TransactionInProgressException') {
+    return { kind: 'refused' }
+  }
   return { kind: 'retry', mayBeWritten: true }
 }
 

@@ -44,7 +44,10 @@ function text(attribute: unknown): string {
 const returnFound = { ReturnValuesOnConditionCheckFailure: 'ALL_OLD' } as const
 
 /** A put whose version is known: the form that is half the price of a transaction. */
-export function conditionalPut(write: EncodedWrite & { readonly kind: 'put'; readonly expect: number | 'absent' }, token: string) {
+export function conditionalPut(
+  write: EncodedWrite & { readonly kind: 'put'; readonly expect: number | 'absent' },
+  token: string,
+) {
   const version = write.expect === 'absent' ? 1 : write.expect + 1
   const Item = { ...keyAttributes(write.key), v: { N: `${version}` }, d: { S: write.text }, t: { S: token } }
   return { Item, ...condition(write.expect), ...returnFound }
@@ -54,7 +57,9 @@ export function conditionalPut(write: EncodedWrite & { readonly kind: 'put'; rea
 export function transactionEntry(write: EncodedWrite, { table, token }: { readonly table: string; readonly token: string }) {
   const keyed = { TableName: table, Key: keyAttributes(write.key), ...returnFound }
   if (write.kind === 'check') return { ConditionCheck: { ...keyed, ...condition(write.expect) } }
-  if (write.kind === 'delete') return { Delete: { ...keyed, ...(write.expect === 'any' ? {} : condition(write.expect as number)) } }
+  if (write.kind === 'delete') {
+    return { Delete: { ...keyed, ...(write.expect === 'any' ? {} : condition(write.expect as number)) } }
+  }
   const { expect } = write
   if (expect !== 'any') return { Put: { TableName: table, ...conditionalPut({ ...write, expect }, token) } }
   return {
@@ -76,7 +81,10 @@ export function keyCondition(partition: string, { start, end }: SortRange) {
   const values: Attributes = { ':p': { S: partition } }
   if (start !== undefined) values[':start'] = { S: start }
   if (end !== undefined) values[':end'] = { S: end }
-  return { KeyConditionExpression: `p = :p${sortCondition(start !== undefined, end !== undefined)}`, ExpressionAttributeValues: values }
+  return {
+    KeyConditionExpression: `p = :p${sortCondition(start !== undefined, end !== undefined)}`,
+    ExpressionAttributeValues: values,
+  }
 }
 
 function sortCondition(hasStart: boolean, hasEnd: boolean): string {

@@ -6,7 +6,16 @@ import type { Random } from '../runtime/random.ts'
 import { type RetryOptions, retry } from '../runtime/retry.ts'
 import { withTimeout } from '../runtime/timeout.ts'
 import { type FoundItem, judge } from './dynamodb-errors.ts'
-import { conditionalPut, itemOf, keyAttributes, keyCondition, keySchema, tokenOf, transactionEntry, versionOf } from './dynamodb-items.ts'
+import {
+  conditionalPut,
+  itemOf,
+  keyAttributes,
+  keyCondition,
+  keySchema,
+  tokenOf,
+  transactionEntry,
+  versionOf,
+} from './dynamodb-items.ts'
 import { bytesOf, checkKey, type EncodedWrite, encodeWrites } from './encoded-write.ts'
 import { type SortRange, sortRange } from './sort-range.ts'
 import { type CommitResult, type Item, type Key, type Range, type Table, TableError, type Write } from './table.ts'
@@ -61,7 +70,12 @@ export async function openDynamoDbTable(options: DynamoDbTableOptions): Promise<
   const client = new sdk.DynamoDBClient({
     // This table tries again by itself: it has to know of every try.
     maxAttempts: 1,
-    requestHandler: { httpAgent: agent, httpsAgent: agent, connectionTimeout: connectTimeoutMs, socketTimeout: 2 * requestTimeoutMs },
+    requestHandler: {
+      httpAgent: agent,
+      httpsAgent: agent,
+      connectionTimeout: connectTimeoutMs,
+      socketTimeout: 2 * requestTimeoutMs,
+    },
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
   })
@@ -174,7 +188,9 @@ class DynamoDbTable implements Table {
 
   async #isActive(): Promise<boolean> {
     const command = new this.#sdk.DescribeTableCommand({ TableName: this.#table })
-    const described = await this.#read((abortSignal) => this.#client.send(command, { abortSignal })).catch((cause: TableError) => cause)
+    const described = await this.#read((abortSignal) => this.#client.send(command, { abortSignal })).catch(
+      (cause: TableError) => cause,
+    )
     if (described instanceof TableError) {
       // A table that was just made is not seen everywhere at once.
       if ((described.cause as Error).name === 'ResourceNotFoundException') return false
@@ -202,7 +218,9 @@ class DynamoDbTable implements Table {
       ScanIndexForward: !page.range.reverse,
       ExclusiveStartKey: page.next,
       // One more where the first may be the end, which does not count.
-      ...(page.itemsWanted === Infinity ? {} : { Limit: page.itemsWanted + (page.range.reverse && page.range.end !== undefined ? 1 : 0) }),
+      ...(page.itemsWanted === Infinity
+        ? {}
+        : { Limit: page.itemsWanted + (page.range.reverse && page.range.end !== undefined ? 1 : 0) }),
     })
     return this.#read((abortSignal) => this.#client.send(command, { abortSignal }))
   }
@@ -234,7 +252,10 @@ class DynamoDbTable implements Table {
     }
   }
 
-  async #sendWrites(writes: readonly EncodedWrite[], call: { readonly token: string; readonly abortSignal: AbortSignal }): Promise<void> {
+  async #sendWrites(
+    writes: readonly EncodedWrite[],
+    call: { readonly token: string; readonly abortSignal: AbortSignal },
+  ): Promise<void> {
     const { token, abortSignal } = call
     const table = this.#table
     const put = versionedPut(writes)
@@ -300,7 +321,11 @@ function versionedPut(writes: readonly EncodedWrite[]): VersionedPut | undefined
 /** Throws `TableError` where our own write may have been carried out and then overwritten. */
 function resolveConflict(
   writes: readonly EncodedWrite[],
-  { found, token, mayBeWritten }: { readonly found: readonly FoundItem[]; readonly token: string; readonly mayBeWritten: boolean },
+  {
+    found,
+    token,
+    mayBeWritten,
+  }: { readonly found: readonly FoundItem[]; readonly token: string; readonly mayBeWritten: boolean },
 ): CommitResult {
   if (found.some(({ item }) => item !== undefined && tokenOf(item) === token)) return { committed: true }
   const put = versionedPut(writes)

@@ -15,7 +15,9 @@ export const sortBytesMax = 1024
 
 /** Throws `TableError` with code `invalid` where a write, or all of them together, break a limit. */
 export function encodeWrites(writes: readonly Write[]): EncodedWrite[] {
-  if (writes.length > commitWritesMax) throw invalid(`${writes.length} writes in a commit, at most ${commitWritesMax} are allowed`)
+  if (writes.length > commitWritesMax) {
+    throw invalid(`${writes.length} writes in a commit, at most ${commitWritesMax} are allowed`)
+  }
   const seen = new Set<string>()
   let bytes = 0
   const encoded = writes.map((write) => {

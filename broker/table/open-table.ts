@@ -39,7 +39,9 @@ export function parseTableAddress(text: string): TableAddress {
 export async function openTable(address: string, options: OpenTableOptions): Promise<Table> {
   const { clock, random, createMissing, failed } = options
   const parsedAddress = parseTableAddress(address)
-  if (parsedAddress.kind === 'sqlite') return await openSqliteTable({ path: parsedAddress.path, ...(failed === undefined ? {} : { failed }) })
+  if (parsedAddress.kind === 'sqlite') {
+    return await openSqliteTable({ path: parsedAddress.path, ...(failed === undefined ? {} : { failed }) })
+  }
   const { table, endpoint, region } = parsedAddress
   return await openDynamoDbTable({ table, endpoint, region, clock, random, createMissing })
 }

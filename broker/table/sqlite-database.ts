@@ -122,7 +122,7 @@ export class SqliteDatabase {
     const tables = database.prepare('SELECT count(*) AS count FROM sqlite_schema').get()?.['count']
     if (owner !== applicationId && tables !== 0) throw new TableError('invalid', `${path} is not a table of Longtail`)
     const version = database.prepare('PRAGMA user_version').get()?.['user_version'] as number
-    if (version > formatVersion) throw new TableError('invalid', `${path} has format ${version}, this version knows ${formatVersion}`)
+    if (version > formatVersion) throw new TableError('invalid', `${path} has format ${version}, only ${formatVersion} is known`)
     const mode = database.prepare('PRAGMA journal_mode = WAL').get()?.['journal_mode']
     if (mode !== 'wal' && mode !== 'memory') throw new TableError('invalid', `${path}: no write-ahead log here, only ${mode}`)
     database.exec(`PRAGMA synchronous = FULL; PRAGMA journal_size_limit = ${walBytesKept}; ${schema}`)

@@ -25,15 +25,15 @@ export interface SqliteAnswers {
  * yet, so reads may come behind all of them, and then see the latest.
  */
 export function answerRequests(database: SqliteDatabase, requests: readonly SqliteRequest[]): SqliteAnswers {
-  const commits = requests.filter((request) => request.kind === 'commit')
+  const commits = requests.filter((request) => request.kind === 'commit').map(({ writes }) => writes)
   const results = commits.length === 0 ? [] : commitAnswers(database, commits)
   const answers = requests.map((request) => (request.kind === 'commit' ? results.shift()! : readAnswer(database, request)))
   return { answers, isBroken: database.isBroken }
 }
 
-function commitAnswers(database: SqliteDatabase, commits: readonly { readonly writes: readonly EncodedWrite[] }[]): SqliteAnswer[] {
+function commitAnswers(database: SqliteDatabase, commits: readonly (readonly EncodedWrite[])[]): SqliteAnswer[] {
   try {
-    return database.commitTogether(commits.map(({ writes }) => writes)).map((result) => ({ kind: 'result', result }))
+    return database.commitTogether(commits).map((result) => ({ kind: 'result', result }))
   } catch (cause) {
     return commits.map(() => failure(cause))
   }

@@ -118,7 +118,9 @@ export class SqliteTable implements Table {
   async #ask(request: SqliteRequest, bytes: number): Promise<SqliteAnswer> {
     if (this.#end) throw this.#end
     const isFull = this.#waiting.length >= this.#waitingRequestsMax || this.#waitingBytes + bytes > this.#waitingBytesMax
-    if (isFull) throw new TableError('away', `${this.#waiting.length} requests wait with ${this.#waitingBytes} bytes, no more are taken`)
+    if (isFull) {
+      throw new TableError('away', `${this.#waiting.length} requests wait with ${this.#waitingBytes} bytes, no more are taken`)
+    }
     const answer = await new Promise<SqliteAnswer>((resolve, reject) => {
       this.#waiting.push({ request, bytes, resolve, reject })
       this.#waitingBytes += bytes

@@ -17,8 +17,8 @@ export interface Table {
    * answer is resolved inside: after a conflict the implementation reads back and compares its own token before it
    * reports one, so `conflict` means that someone else's write came first.
    *
-   * At most `commitWritesMax` writes of `commitBytesMax` bytes together, each to a different item. Throws `TableError` where the outcome is unknown
-   * or the table is away: the caller reads again before it believes anything.
+   * At most `commitWritesMax` writes of `commitBytesMax` bytes together, each to a different item. Throws `TableError`
+   * where the outcome is unknown or the table is away: the caller reads again before it believes anything.
    */
   commit(writes: readonly Write[]): Promise<CommitResult>
   close(): Promise<void>

@@ -108,7 +108,10 @@ function putCases(fixture: () => Fixture, singlePutBytesMax: number): void {
   })
 }
 
-function contestCases(fixture: () => Fixture, options: { readonly singlePutBytesMax: number; readonly noRaceInParts?: string }): void {
+function contestCases(
+  fixture: () => Fixture,
+  options: { readonly singlePutBytesMax: number; readonly noRaceInParts?: string },
+): void {
   const { singlePutBytesMax, noRaceInParts = false } = options
   for (const length of [4096, singlePutBytesMax + 4096]) {
     it(`a key of ${length} bytes is never overwritten, by longer, shorter or equally long content`, async () => {
@@ -128,15 +131,19 @@ function contestCases(fixture: () => Fixture, options: { readonly singlePutBytes
       assert.deepEqual(await f.put('object', bytes), { stored: true })
     })
 
-    it(`of eight different objects of ${length} bytes put under one key at once, exactly one is stored`, { skip: length > singlePutBytesMax && noRaceInParts }, async () => {
-      const f = fixture()
-      const candidates = Array.from({ length: 8 }, (_, seed) => patternBytes(length, seed + 1))
-      const results = await Promise.all(candidates.map((bytes) => f.put('object', bytes)))
-      const winners = candidates.filter((_, index) => results[index]!.stored)
-      assert.equal(winners.length, 1)
-      assert.ok((await f.read('object'))?.equals(winners[0]!))
-      assert.deepEqual(await f.list(), ['object'])
-    })
+    it(
+      `of eight different objects of ${length} bytes put under one key at once, exactly one is stored`,
+      { skip: length > singlePutBytesMax && noRaceInParts },
+      async () => {
+        const f = fixture()
+        const candidates = Array.from({ length: 8 }, (_, seed) => patternBytes(length, seed + 1))
+        const results = await Promise.all(candidates.map((bytes) => f.put('object', bytes)))
+        const winners = candidates.filter((_, index) => results[index]!.stored)
+        assert.equal(winners.length, 1)
+        assert.ok((await f.read('object'))?.equals(winners[0]!))
+        assert.deepEqual(await f.list(), ['object'])
+      },
+    )
   }
 
   it('eight puts of one object at once all count as stored', async () => {
@@ -151,7 +158,19 @@ function rangeCases(fixture: () => Fixture): void {
     const f = fixture()
     const bytes = patternBytes(10_000)
     await f.put('object', bytes)
-    const ranges = [[0, 1], [0, 10_000], [1, 2], [9_999, 10_000], [5_000, 7_500], [9_000, 20_000], [0, 20_000], [10_000, 10_001], [20_000, 30_000], [500, 500], [10_000, 10_000]]
+    const ranges = [
+      [0, 1],
+      [0, 10_000],
+      [1, 2],
+      [9_999, 10_000],
+      [5_000, 7_500],
+      [9_000, 20_000],
+      [0, 20_000],
+      [10_000, 10_001],
+      [20_000, 30_000],
+      [500, 500],
+      [10_000, 10_000],
+    ]
     for (const [start, end] of ranges as [number, number][]) {
       const found = await f.store.getRange(f.key('object'), { start, end })
       assert.ok(found?.equals(bytes.subarray(start, end)), `[${start}, ${end})`)
@@ -170,12 +189,14 @@ function rangeCases(fixture: () => Fixture): void {
     const bytes = patternBytes(200_000)
     await f.put('object', bytes)
     const found = await Promise.all(
-      Array.from({ length: 100 }, (_, index) => f.store.getRange(f.key('object'), { start: index * 2000, end: (index + 1) * 2000 })),
+      Array.from({ length: 100 }, (_, index) =>
+        f.store.getRange(f.key('object'), { start: index * 2000, end: (index + 1) * 2000 }),
+      ),
     )
     assert.ok(Buffer.concat(found as Buffer[]).equals(bytes))
   })
 
-  it('a range that was read is the reader\'s own', async () => {
+  it("a range that was read is the reader's own", async () => {
     const f = fixture()
     const bytes = patternBytes(100)
     await f.put('object', bytes)
@@ -194,8 +215,13 @@ function listCases(fixture: () => Fixture): void {
     const sorted = names.toSorted((left, right) => (left < right ? -1 : 1))
     assert.deepEqual(await f.list(), sorted)
     for (const limit of [1, 2, 5, 11, 12, 13]) assert.deepEqual(await f.list('', { limit }), sorted.slice(0, limit))
-    for (const [index, name] of sorted.entries()) assert.deepEqual(await f.list('', { after: f.key(name) }), sorted.slice(index + 1))
-    assert.deepEqual(await f.list('', { after: f.key('a/') }), sorted.filter((name) => name > 'a/'))
+    for (const [index, name] of sorted.entries()) {
+      assert.deepEqual(await f.list('', { after: f.key(name) }), sorted.slice(index + 1))
+    }
+    assert.deepEqual(
+      await f.list('', { after: f.key('a/') }),
+      sorted.filter((name) => name > 'a/'),
+    )
     assert.deepEqual(await f.list('', { limit: 0 }), [])
   })
 
@@ -257,9 +283,29 @@ function deleteCases(fixture: () => Fixture): void {
 }
 
 function refusalCases(fixture: () => Fixture): void {
-  const keys = ['', '/', '/a', 'a/', 'a//b', '.', '..', '../a', 'a/../b', 'a/./b', '.hidden', 'a\\b', 'a b', 'a\u0000', 'é', 'a%2e', 'x'.repeat(256), 'ab/'.repeat(300) + 'c']
+  const keys = [
+    '',
+    '/',
+    '/a',
+    'a/',
+    'a//b',
+    '.',
+    '..',
+    '../a',
+    'a/../b',
+    'a/./b',
+    '.hidden',
+    'a\\b',
+    'a b',
+    'a\u0000',
+    'é',
+    'a%2e',
+    'x'.repeat(256),
+    'ab/'.repeat(300) + 'c',
+  ]
   for (const key of keys) {
-    it(`the key ${JSON.stringify(key.length > 20 ? `${key.slice(0, 20)}…` : key)} of ${key.length} characters is refused`, async () => {
+    const shown = JSON.stringify(key.length > 20 ? `${key.slice(0, 20)}…` : key)
+    it(`the key ${shown} of ${key.length} characters is refused`, async () => {
       const { store } = fixture()
       await assert.rejects(store.put(key, new BytesBody(Buffer.from('x'))), isError('refused'))
       await assert.rejects(store.getRange(key, { start: 0, end: 1 }), isError('refused'))
@@ -271,7 +317,12 @@ function refusalCases(fixture: () => Fixture): void {
   it('a range that runs backwards, is negative or no number is refused', async () => {
     const f = fixture()
     await f.put('object', Buffer.from('x'))
-    for (const range of [{ start: 2, end: 1 }, { start: -1, end: 1 }, { start: 0, end: NaN }, { start: 0.5, end: 1 }]) {
+    for (const range of [
+      { start: 2, end: 1 },
+      { start: -1, end: 1 },
+      { start: 0, end: NaN },
+      { start: 0.5, end: 1 },
+    ]) {
       await assert.rejects(f.store.getRange(f.key('object'), range), isError('refused'))
     }
   })

@@ -7,11 +7,13 @@ import {
   type Expectation,
   type Item,
   itemBytesMax,
-  type Json,
   type Table,
   TableError,
   type Write,
 } from '../../broker/table/table.ts'
+import { TableFixture } from './table-fixture.ts'
+import { queryCases } from './table-query.cases.ts'
+import { raceCases } from './table-race.cases.ts'
 
 /**
  * What every table does. One table serves all cases, each of which keeps to partitions of its own, so the same
@@ -24,7 +26,7 @@ export function tableCases(name: string, open: () => Promise<Table>): void {
       table = await open()
     })
     after(() => table.close())
-    const fixture = (): Fixture => new Fixture(table, `p-${randomUUID()}`)
+    const fixture = (): TableFixture => new TableFixture(table, `p-${randomUUID()}`)
     singleItemCases(fixture)
     expectationCases(fixture)
     commitCases(fixture)
@@ -34,44 +36,9 @@ export function tableCases(name: string, open: () => Promise<Table>): void {
   })
 }
 
-/** A table and a partition that nobody else uses. */
-class Fixture {
-  readonly table: Table
-  readonly partition: string
-  constructor(table: Table, partition: string) {
-    this.table = table
-    this.partition = partition
-  }
-
-  key(sort: string) {
-    return { partition: this.partition, sort }
-  }
-
-  put(sort: string, value: Json, expect: Expectation = 'any') {
-    return this.table.commit([{ kind: 'put', key: this.key(sort), value, expect }])
-  }
-
-  get(sort: string) {
-    return this.table.get(this.key(sort))
-  }
-
-  async putAll(sorts: readonly string[]) {
-    for (let start = 0; start < sorts.length; start += commitWritesMax) {
-      const writes = sorts.slice(start, start + commitWritesMax).map((sort): Write => {
-        return { kind: 'put', key: this.key(sort), value: sort, expect: 'absent' }
-      })
-      assert.deepEqual(await this.table.commit(writes), { committed: true })
-    }
-  }
-
-  async sorts(...range: Parameters<Table['query']> extends [string, ...infer Rest] ? Rest : never) {
-    return (await this.table.query(this.partition, ...range)).map((item) => item.sort)
-  }
-}
-
 const committed = { committed: true }
 
-function singleItemCases(fixture: () => Fixture): void {
+function singleItemCases(fixture: () => TableFixture): void {
   it('an item that was never written is undefined', async () => {
     assert.equal(await fixture().get('nothing'), undefined)
   })
@@ -121,7 +88,7 @@ function singleItemCases(fixture: () => Fixture): void {
   })
 }
 
-function expectationCases(fixture: () => Fixture): void {
+function expectationCases(fixture: () => TableFixture): void {
   interface Row {
     readonly kind: 'put' | 'delete' | 'check'
     readonly expect: Expectation
@@ -167,7 +134,7 @@ function expectationCases(fixture: () => Fixture): void {
   }
 }
 
-function commitCases(fixture: () => Fixture): void {
+function commitCases(fixture: () => TableFixture): void {
   it('a commit without writes commits', async () => {
     assert.deepEqual(await fixture().table.commit([]), committed)
   })
@@ -196,7 +163,10 @@ function commitCases(fixture: () => Fixture): void {
     await f.put('there', 1)
     const check = (sort: string, expect: number | 'absent'): Write => ({ kind: 'check', key: f.key(sort), expect })
     assert.deepEqual(await f.table.commit([check('there', 1), check('missing', 'absent')]), committed)
-    assert.deepEqual(await f.table.commit([check('there', 1), check('missing', 4)]), { committed: false, conflicts: [f.key('missing')] })
+    assert.deepEqual(await f.table.commit([check('there', 1), check('missing', 4)]), {
+      committed: false,
+      conflicts: [f.key('missing')],
+    })
     assert.equal((await f.get('there'))?.version, 1)
   })
 
@@ -223,81 +193,7 @@ function commitCases(fixture: () => Fixture): void {
   })
 }
 
-function queryCases(fixture: () => Fixture): void {
-  // In the order of UTF-8. JavaScript's own comparison would put the elephant before U+FFFD.
-  const ordered = ['\u0000', ' ', '!', '0', '00', '01', '1', '10', 'A', 'a', 'a/', 'a/b', 'a/é', 'a0', 'b', 'é', '\ud7ff', '\ue000', '\ufffd', '🐘', '🐘/x']
-
-  it('a query returns a partition in the order of UTF-8, whatever the order of writing', async () => {
-    const f = fixture()
-    await f.putAll(ordered.toReversed())
-    assert.deepEqual(await f.sorts(), ordered)
-    assert.deepEqual(await f.sorts({ reverse: true }), ordered.toReversed())
-    assert.deepEqual(await f.table.query(`${f.partition}-other`), [])
-  })
-
-  it('start is inclusive, end is exclusive, and bounds need not exist', async () => {
-    const f = fixture()
-    await f.putAll(['b', 'd', 'f', 'h'])
-    assert.deepEqual(await f.sorts({ start: 'd' }), ['d', 'f', 'h'])
-    assert.deepEqual(await f.sorts({ end: 'f' }), ['b', 'd'])
-    assert.deepEqual(await f.sorts({ start: 'c', end: 'g' }), ['d', 'f'])
-    assert.deepEqual(await f.sorts({ start: 'd', end: 'h', reverse: true }), ['f', 'd'])
-    assert.deepEqual(await f.sorts({ start: 'd', end: 'd' }), [])
-    assert.deepEqual(await f.sorts({ start: 'g', end: 'c' }), [])
-    assert.deepEqual(await f.sorts({ start: '', end: 'c' }), ['b'])
-    assert.deepEqual(await f.sorts({ end: '' }), [])
-  })
-
-  it('a limit counts from the end that the query starts at, and not past an excluded bound', async () => {
-    const f = fixture()
-    await f.putAll(['a', 'b', 'c', 'd', 'e'])
-    assert.deepEqual(await f.sorts({ limit: 2 }), ['a', 'b'])
-    assert.deepEqual(await f.sorts({ limit: 2, reverse: true }), ['e', 'd'])
-    assert.deepEqual(await f.sorts({ start: 'b', end: 'e', limit: 2, reverse: true }), ['d', 'c'])
-    assert.deepEqual(await f.sorts({ start: 'b', end: 'e', limit: 1, reverse: true }), ['d'])
-    assert.deepEqual(await f.sorts({ start: 'c', limit: 9 }), ['c', 'd', 'e'])
-    assert.deepEqual(await f.sorts({ limit: 0 }), [])
-  })
-
-  it('the floor of a key is one reverse query with limit 1', async () => {
-    const f = fixture()
-    await f.putAll(['segment/00', 'segment/10', 'segment/20'])
-    assert.deepEqual(await f.sorts({ end: 'segment/15', reverse: true, limit: 1 }), ['segment/10'])
-  })
-
-  it('a prefix selects what begins so, up to the last characters there are', async () => {
-    const f = fixture()
-    const last = '\u{10ffff}'
-    await f.putAll(['a', 'a/', 'a/1', 'a/2', `a/${last}${last}`, 'a0', 'b', '\ud7ff', '\ud7ffz', '\ue000', last, `${last}z`])
-    assert.deepEqual(await f.sorts({ prefix: 'a/' }), ['a/', 'a/1', 'a/2', `a/${last}${last}`])
-    assert.deepEqual(await f.sorts({ prefix: 'a/', reverse: true, limit: 1 }), [`a/${last}${last}`])
-    assert.deepEqual(await f.sorts({ prefix: '\ud7ff' }), ['\ud7ff', '\ud7ffz'])
-    assert.deepEqual(await f.sorts({ prefix: last }), [last, `${last}z`])
-    assert.deepEqual(await f.sorts({ prefix: 'c' }), [])
-    assert.equal((await f.sorts({ prefix: '' })).length, 12)
-  })
-
-  it('a query of several MiB comes whole, in both directions and with a limit', async () => {
-    const f = fixture()
-    const sorts = Array.from({ length: 12 }, (_, index) => `${index}`.padStart(3, '0'))
-    const value = 'x'.repeat(300 * 1024)
-    for (const sort of sorts) await f.put(sort, value, 'absent')
-    assert.deepEqual(await f.sorts(), sorts)
-    assert.deepEqual(await f.sorts({ reverse: true }), sorts.toReversed())
-    assert.deepEqual(await f.sorts({ limit: 7 }), sorts.slice(0, 7))
-    const items = await f.table.query(f.partition, { start: '004' })
-    assert.ok(items.every((item) => item.value === value))
-  })
-
-  it('a partition of 1,000 items is read whole', async () => {
-    const f = fixture()
-    const sorts = Array.from({ length: 1000 }, (_, index) => `${index}`.padStart(4, '0'))
-    await f.putAll(sorts)
-    assert.deepEqual(await f.sorts(), sorts)
-  })
-}
-
-function limitCases(fixture: () => Fixture): void {
+function limitCases(fixture: () => TableFixture): void {
   it('keys and values at the limit are taken', async () => {
     const f = fixture()
     const key = { partition: f.partition.padEnd(2048, 'p'), sort: 's'.repeat(1024) }
@@ -311,7 +207,12 @@ function limitCases(fixture: () => Fixture): void {
   it('a commit close to the limit of all values together is taken', async () => {
     const f = fixture()
     const value = 'x'.repeat(commitBytesMax / 10 - 200)
-    const writes = Array.from({ length: 10 }, (_, index): Write => ({ kind: 'put', key: f.key(`${index}`), value, expect: 'absent' }))
+    const writes = Array.from({ length: 10 }, (_, index): Write => ({
+      kind: 'put',
+      key: f.key(`${index}`),
+      value,
+      expect: 'absent',
+    }))
     assert.deepEqual(await f.table.commit(writes), committed)
     assert.equal((await f.sorts()).length, 10)
   })
@@ -329,7 +230,10 @@ function limitCases(fixture: () => Fixture): void {
     ['version 0', [put('p', 's', 0, 0)]],
     ['two writes to one item', [put('p', 's'), put('p', 's')]],
     ['101 writes', Array.from({ length: commitWritesMax + 1 }, (_, index) => put('p', `${index}`))],
-    ['values that are too long together', Array.from({ length: 10 }, (_, index) => put('p', `${index}`, 'x'.repeat(commitBytesMax / 10)))],
+    [
+      'values that are too long together',
+      Array.from({ length: 10 }, (_, index) => put('p', `${index}`, 'x'.repeat(commitBytesMax / 10))),
+    ],
     ['a delete of what should be absent', [{ kind: 'delete', key: { partition: 'p', sort: 's' }, expect: 'absent' }]],
     ['a check that anything passes', [{ kind: 'check', key: { partition: 'p', sort: 's' }, expect: 'any' as 'absent' }]],
   ]
@@ -351,66 +255,4 @@ function limitCases(fixture: () => Fixture): void {
 
 function isInvalid(error: unknown): boolean {
   return error instanceof TableError && error.code === 'invalid'
-}
-
-function raceCases(fixture: () => Fixture): void {
-  it('of two writers who race 200 times for one item, exactly one wins each time', async () => {
-    const f = fixture()
-    const wins = [0, 0]
-    for (let version = 0; version < 200; version++) {
-      const expect = version === 0 ? 'absent' : version
-      // Who is asked first changes, so that a table which always prefers one of them shows.
-      const writers = version % 2 === 0 ? [0, 1] : [1, 0]
-      const results = await Promise.all(writers.map((writer) => f.put('item', `${writer}/${version}`, expect)))
-      const winners = writers.filter((_, index) => results[index]!.committed)
-      assert.equal(winners.length, 1, `${winners.length} winners at version ${version}`)
-      wins[winners[0]!]!++
-      assert.deepEqual(await f.get('item'), { ...f.key('item'), version: version + 1, value: `${winners[0]}/${version}` })
-    }
-    assert.equal(wins[0]! + wins[1]!, 200)
-  })
-
-  it('of ten commits that each want the same two items, in either order, one wins', async () => {
-    const f = fixture()
-    for (let round = 0; round < 10; round++) {
-      const results = await Promise.all(
-        Array.from({ length: 10 }, (_, writer) => {
-          const writes = ['left', 'right'].map((side): Write => {
-            return { kind: 'put', key: f.key(`${side}-${round}`), value: writer, expect: 'absent' }
-          })
-          return f.table.commit(writer % 2 === 0 ? writes : writes.toReversed())
-        }),
-      )
-      assert.equal(results.filter((result) => result.committed).length, 1)
-      assert.equal((await f.get(`left-${round}`))?.value, (await f.get(`right-${round}`))?.value)
-    }
-  })
-
-  it('a counter that twenty writers raise by reading and writing loses no step', async () => {
-    const f = fixture()
-    await f.put('counter', 0)
-    const raise = async () => {
-      for (;;) {
-        const item = await f.get('counter')
-        const result = await f.put('counter', (item!.value as number) + 1, item!.version)
-        if (result.committed) return
-      }
-    }
-    await Promise.all(Array.from({ length: 20 }, raise))
-    assert.deepEqual(await f.get('counter'), { ...f.key('counter'), version: 21, value: 20 })
-  })
-
-  it('of two commits that each check what the other writes, at most one commits', async () => {
-    const f = fixture()
-    for (let round = 0; round < 20; round++) {
-      const [left, right] = [f.key(`left-${round}`), f.key(`right-${round}`)]
-      const cross = (mine: typeof left, other: typeof left) =>
-        f.table.commit([
-          { kind: 'check', key: other, expect: 'absent' },
-          { kind: 'put', key: mine, value: round, expect: 'absent' },
-        ])
-      const results = await Promise.all([cross(left, right), cross(right, left)])
-      assert.equal(results.filter((result) => result.committed).length, 1)
-    }
-  })
 }

@@ -64,7 +64,10 @@ describe('answers that DynamoDB gave and nobody received', () => {
       const [left, right] = [key(), key()]
       const commits: readonly (readonly Write[])[] = [
         [{ kind: 'put', key: left, value: 'left', expect: 'any' }],
-        [{ kind: 'put', key: right, value: 'right', expect: 'absent' }, { kind: 'check', key: left, expect: 1 }],
+        [
+          { kind: 'put', key: right, value: 'right', expect: 'absent' },
+          { kind: 'check', key: left, expect: 1 },
+        ],
         [{ kind: 'delete', key: left, expect: 1 }],
       ]
       for (const writes of commits) {
@@ -97,7 +100,10 @@ describe('answers that DynamoDB gave and nobody received', () => {
     const direct = await open(url)
     await direct.commit([{ kind: 'put', key: at, value: 'theirs', expect: 'absent' }])
     nextWrites('lose request')
-    assert.deepEqual(await table.commit([{ kind: 'put', key: at, value: 'mine', expect: 'absent' }]), { committed: false, conflicts: [at] })
+    assert.deepEqual(await table.commit([{ kind: 'put', key: at, value: 'mine', expect: 'absent' }]), {
+      committed: false,
+      conflicts: [at],
+    })
     await direct.close()
   })
 
@@ -111,7 +117,9 @@ describe('answers that DynamoDB gave and nobody received', () => {
         const item = (await table.get(at))!
         const write: Write = { kind: 'put', key: at, value: (item.value as number) + 1, expect: item.version }
         // What is unknown is looked at again by whoever needs to know; this counter only counts what is certain.
-        const result = await table.commit([write]).catch((error: { code: string }) => ({ committed: false, unknown: error.code === 'unknown' }))
+        const result = await table
+          .commit([write])
+          .catch((error: { code: string }) => ({ committed: false, unknown: error.code === 'unknown' }))
         if (result.committed) return 'committed'
         if ('unknown' in result) return 'unknown'
       }
@@ -120,6 +128,9 @@ describe('answers that DynamoDB gave and nobody received', () => {
     const certain = outcomes.filter((outcome) => outcome === 'committed').length
     const item = (await table.get(at))!
     assert.equal(item.version, (item.value as number) + 1)
-    assert.ok(certain <= (item.value as number) && (item.value as number) <= outcomes.length, `${certain} certain, ${item.value} counted`)
+    assert.ok(
+      certain <= (item.value as number) && (item.value as number) <= outcomes.length,
+      `${certain} certain, ${item.value} counted`,
+    )
   })
 })

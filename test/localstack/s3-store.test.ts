@@ -99,7 +99,10 @@ describe('what the network does to S3', () => {
       next('HeadObject', fate)
       assert.deepEqual(await store.head(at), { length: 1000 })
       next('ListObjectsV2', fate)
-      assert.deepEqual((await store.list(at)).map((object) => object.key), [at])
+      assert.deepEqual(
+        (await store.list(at)).map((object) => object.key),
+        [at],
+      )
       next('DeleteObjects', fate)
       await store.delete([at])
       assert.equal(await store.head(at), undefined)

@@ -15,8 +15,10 @@ import { temporaryDirectory } from '../support/temporary-directory.ts'
 const directory = temporaryDirectory()
 let folders = 0
 const newPath = () => join(directory, `${folders++}`)
-const open = (path: string, options: { disk?: Disk; requestsMax?: number; waitingCallsMax?: number; bufferBytesMax?: number } = {}) =>
-  openFolderStore({ path, disk: nodeDisk, clock: nodeClock, random: nodeRandom, ...options })
+const open = (
+  path: string,
+  options: { disk?: Disk; requestsMax?: number; waitingCallsMax?: number; bufferBytesMax?: number } = {},
+) => openFolderStore({ path, disk: nodeDisk, clock: nodeClock, random: nodeRandom, ...options })
 const isError = (code: ObjectStoreError['code']) => (error: unknown) => error instanceof ObjectStoreError && error.code === code
 
 objectStoreCases('FolderStore', () => open(join(newPath(), 'not/yet/there')))
@@ -65,7 +67,9 @@ describe('the folder', () => {
   it('two stores on one folder: of ten different objects put under one key at once, one is stored', async () => {
     const path = newPath()
     const stores = [await open(path), await open(path)]
-    const puts = Array.from({ length: 10 }, (_, index) => stores[index % 2]!.put('a/object', new BytesBody(patternBytes(5000, index + 1))))
+    const puts = Array.from({ length: 10 }, (_, index) =>
+      stores[index % 2]!.put('a/object', new BytesBody(patternBytes(5000, index + 1))),
+    )
     assert.equal((await Promise.all(puts)).filter(({ stored }) => stored).length, 1)
   })
 
@@ -79,7 +83,10 @@ describe('the folder', () => {
     assert.equal(await store.head('a/below'), undefined)
     assert.equal(await store.getRange('b', { start: 0, end: 1 }), undefined)
     await store.delete(['b', 'a/below'])
-    assert.deepEqual((await store.list('')).map(({ key }) => key), ['a', 'b/c'])
+    assert.deepEqual(
+      (await store.list('')).map(({ key }) => key),
+      ['a', 'b/c'],
+    )
   })
 })
 
@@ -119,7 +126,10 @@ describe('limits', () => {
   it('more calls than may wait are refused as away', async () => {
     const store = await open(newPath(), { requestsMax: 1, waitingCallsMax: 2 })
     const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => store.head('object')))
-    assert.deepEqual(outcomes.map(({ status }) => status), ['fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'rejected'])
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'rejected'],
+    )
   })
 
   it('a range larger than the buffers of all calls is read alone', async () => {

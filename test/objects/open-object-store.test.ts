@@ -40,9 +40,12 @@ describe('the address of an object store', () => {
   ]
   for (const [text, problem] of wrong) {
     it(`${JSON.stringify(text)} is refused, and the error says what is allowed`, () => {
-      assert.throws(() => parseObjectStoreAddress(text), (error: Error & { code?: string }) => {
-        return error.name === 'ObjectStoreError' && error.code === 'refused' && problem.test(error.message)
-      })
+      assert.throws(
+        () => parseObjectStoreAddress(text),
+        (error: Error & { code?: string }) => {
+          return error.name === 'ObjectStoreError' && error.code === 'refused' && problem.test(error.message)
+        },
+      )
     })
   }
 

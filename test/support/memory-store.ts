@@ -32,7 +32,11 @@ export class MemoryStore implements ObjectStore {
     return { stored: true }
   }
 
-  async getRange(key: string, range: { readonly start: number; readonly end: number }, signal?: AbortSignal): Promise<Buffer | undefined> {
+  async getRange(
+    key: string,
+    range: { readonly start: number; readonly end: number },
+    signal?: AbortSignal,
+  ): Promise<Buffer | undefined> {
     checkRunning(signal)
     checkObjectKey(key)
     checkByteRange(range)

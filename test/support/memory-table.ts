@@ -1,6 +1,15 @@
 import { type EncodedWrite, checkKey, encodeWrites } from '../../broker/table/encoded-write.ts'
 import { compareSortKeys, sortRange } from '../../broker/table/sort-range.ts'
-import { type CommitResult, type Item, type Json, type Key, type Range, type Table, TableError, type Write } from '../../broker/table/table.ts'
+import {
+  type CommitResult,
+  type Item,
+  type Json,
+  type Key,
+  type Range,
+  type Table,
+  TableError,
+  type Write,
+} from '../../broker/table/table.ts'
 
 interface Row {
   readonly version: number

@@ -18,7 +18,9 @@ export class BytesBody implements ObjectBody {
 
   async *chunks(): AsyncGenerator<Uint8Array> {
     this.timesRead++
-    for (let start = 0; start < this.#bytes.length; start += this.#chunkBytes) yield this.#bytes.subarray(start, start + this.#chunkBytes)
+    for (let start = 0; start < this.#bytes.length; start += this.#chunkBytes) {
+      yield this.#bytes.subarray(start, start + this.#chunkBytes)
+    }
   }
 }
 

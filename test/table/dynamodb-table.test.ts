@@ -59,10 +59,21 @@ interface Body {
 const type = { 'content-type': 'application/x-amz-json-1.0' }
 const ok = (body: unknown = {}): Fate => ({ status: 200, headers: type, body: JSON.stringify(body) })
 const failing = (name: string, { status = 400, ...fields }: { status?: number; [name: string]: unknown } = {}): Fate => {
-  return { status, headers: type, body: JSON.stringify({ __type: `com.amazonaws.dynamodb.v20120810#${name}`, message: name, ...fields }) }
+  return {
+    status,
+    headers: type,
+    body: JSON.stringify({ __type: `com.amazonaws.dynamodb.v20120810#${name}`, message: name, ...fields }),
+  }
 }
-const item = (version: number, token: string) => ({ p: { S: 'p' }, s: { S: 's' }, v: { N: `${version}` }, d: { S: '1' }, t: { S: token } })
-const cancelled = (...reasons: readonly object[]): Fate => failing('TransactionCanceledException', { CancellationReasons: reasons })
+const item = (version: number, token: string) => ({
+  p: { S: 'p' },
+  s: { S: 's' },
+  v: { N: `${version}` },
+  d: { S: '1' },
+  t: { S: token },
+})
+const cancelled = (...reasons: readonly object[]): Fate =>
+  failing('TransactionCanceledException', { CancellationReasons: reasons })
 
 const key = { partition: 'p', sort: 's' }
 const other = { partition: 'p', sort: 'other' }
@@ -86,7 +97,10 @@ describe('what is sent', () => {
     for (const [writes, operation] of rows) {
       const sent = script(ok())
       assert.deepEqual(await table.commit(writes), committed)
-      assert.deepEqual(sent.map((body) => body.operation), [operation])
+      assert.deepEqual(
+        sent.map((body) => body.operation),
+        [operation],
+      )
     }
   })
 
@@ -96,24 +110,36 @@ describe('what is sent', () => {
     await table.get(key)
     await table.query('p', { prefix: 'a' })
     await table.commit([{ kind: 'check', key, expect: 'absent' }])
-    assert.deepEqual(sent.map((body) => body['ConsistentRead']), [true, true, true])
+    assert.deepEqual(
+      sent.map((body) => body['ConsistentRead']),
+      [true, true, true],
+    )
   })
 
   it('a query follows pages until there are no more, or until it has what it wants', async () => {
     const table = await open()
     const page = (sort: string, isLast = false): Fate => {
-      return ok({ Items: [{ ...item(1, 't'), s: { S: sort } }], ...(isLast ? {} : { LastEvaluatedKey: { p: { S: 'p' }, s: { S: sort } } }) })
+      return ok({
+        Items: [{ ...item(1, 't'), s: { S: sort } }],
+        ...(isLast ? {} : { LastEvaluatedKey: { p: { S: 'p' }, s: { S: sort } } }),
+      })
     }
     const all = script(page('a'), ok({ Items: [], LastEvaluatedKey: { p: { S: 'p' }, s: { S: 'b' } } }), page('c', true))
-    assert.deepEqual((await table.query('p')).map(({ sort }) => sort), ['a', 'c'])
-    assert.deepEqual(all.map((body) => body['ExclusiveStartKey']), [undefined, { p: { S: 'p' }, s: { S: 'a' } }, { p: { S: 'p' }, s: { S: 'b' } }])
+    assert.deepEqual(
+      (await table.query('p')).map(({ sort }) => sort),
+      ['a', 'c'],
+    )
+    assert.deepEqual(
+      all.map((body) => body['ExclusiveStartKey']),
+      [undefined, { p: { S: 'p' }, s: { S: 'a' } }, { p: { S: 'p' }, s: { S: 'b' } }],
+    )
     script(page('a'), page('b'))
     assert.equal((await table.query('p', { limit: 2 })).length, 2)
   })
 })
 
 describe('conflicts', () => {
-  it('a condition that fails on another\'s item is a conflict, and is not sent again', async () => {
+  it("a condition that fails on another's item is a conflict, and is not sent again", async () => {
     const table = await open()
     script(failing('ConditionalCheckFailedException', { Item: item(4, 'theirs') }))
     assert.deepEqual(await table.commit(put), conflict(key))
@@ -138,14 +164,18 @@ describe('an answer that was lost', () => {
 
   it('a put finds its own token in the item that is in its way, and has committed', async () => {
     const table = await open()
-    for (const lost of ['lose request', failing('InternalServerError', { status: 500 }), failing('ServiceUnavailable', { status: 503 })] as const) {
+    for (const lost of [
+      'lose request',
+      failing('InternalServerError', { status: 500 }),
+      failing('ServiceUnavailable', { status: 503 }),
+    ] as const) {
       const sent = script(lost, mine(4))
       assert.deepEqual(await table.commit(put), committed)
       assert.deepEqual(sent[0], sent[1])
     }
   })
 
-  it('a put that finds another\'s token at the version it would have written came second', async () => {
+  it("a put that finds another's token at the version it would have written came second", async () => {
     const table = await open()
     script('lose request', theirs(4))
     assert.deepEqual(await table.commit(put), conflict(key))
@@ -153,7 +183,7 @@ describe('an answer that was lost', () => {
     assert.deepEqual(await table.commit(create), conflict(key))
   })
 
-  it('a put that finds another\'s token at a later version, or nothing, cannot know', async () => {
+  it("a put that finds another's token at a later version, or nothing, cannot know", async () => {
     const table = await open()
     for (const found of [theirs(5), failing('ConditionalCheckFailedException')]) {
       script('lose request', found, ok())
@@ -173,7 +203,8 @@ describe('an answer that was lost', () => {
 
   it('a transaction that finds its own token in an item has committed', async () => {
     const table = await open()
-    const found = (body: Body) => cancelled({ Code: 'ConditionalCheckFailed', Item: item(4, body.ClientRequestToken) }, { Code: 'None' })
+    const found = (body: Body) =>
+      cancelled({ Code: 'ConditionalCheckFailed', Item: item(4, body.ClientRequestToken) }, { Code: 'None' })
     script('lose request', found)
     assert.deepEqual(await table.commit(pair), committed)
   })
@@ -186,7 +217,10 @@ describe('an answer that was lost', () => {
     assert.notDeepEqual(sent[0]!.Item['t'], sent[1]!.Item['t'])
   })
 
-  for (const [name, writes] of [['a put', put], ['a transaction', pair]] as const) {
+  for (const [name, writes] of [
+    ['a put', put],
+    ['a transaction', pair],
+  ] as const) {
     it(`${name} whose tries all fail reads back: with its own token it has committed`, async () => {
       const table = await open({ retryMs: 0 })
       let token = ''
@@ -219,7 +253,11 @@ describe('a server in trouble', () => {
     ]
     script(...troubles, ok())
     assert.deepEqual(await table.commit(put), committed)
-    script(cancelled({ Code: 'TransactionConflict' }, { Code: 'None' }), cancelled({ Code: 'None' }, { Code: 'ThrottlingError' }), ok())
+    script(
+      cancelled({ Code: 'TransactionConflict' }, { Code: 'None' }),
+      cancelled({ Code: 'None' }, { Code: 'ThrottlingError' }),
+      ok(),
+    )
     assert.deepEqual(await table.commit(pair), committed)
     const always = await open({ retryMs: 0 })
     for (const trouble of troubles) {
@@ -230,7 +268,12 @@ describe('a server in trouble', () => {
 
   it('a read is tried again until it is answered', async () => {
     const table = await open()
-    script('lose request', failing('InternalServerError', { status: 500 }), failing('ThrottlingException'), ok({ Item: item(7, 't') }))
+    script(
+      'lose request',
+      failing('InternalServerError', { status: 500 }),
+      failing('ThrottlingException'),
+      ok({ Item: item(7, 't') }),
+    )
     assert.deepEqual(await table.get(key), { ...key, version: 7, value: 1 })
   })
 
@@ -266,7 +309,10 @@ describe('a server in trouble', () => {
     server.decide = () => ok()
     const calls = Array.from({ length: 5 }, () => table.get(key))
     const outcomes = await Promise.allSettled(calls)
-    assert.deepEqual(outcomes.map(({ status }) => status), ['fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'rejected'])
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'rejected'],
+    )
     await assert.rejects(calls[4]!, isError('away'))
   })
 
@@ -293,12 +339,20 @@ describe('a server in trouble', () => {
 
 describe('the table itself', () => {
   const describeAs = (status: string, keys = ['p', 's']) =>
-    ok({ Table: { TableStatus: status, KeySchema: keys.map((AttributeName, index) => ({ AttributeName, KeyType: index === 0 ? 'HASH' : 'RANGE' })) } })
+    ok({
+      Table: {
+        TableStatus: status,
+        KeySchema: keys.map((AttributeName, index) => ({ AttributeName, KeyType: index === 0 ? 'HASH' : 'RANGE' })),
+      },
+    })
 
   it('is made where it is missing, and waited for', async () => {
     const sent = script(ok(), failing('ResourceNotFoundException'), describeAs('CREATING'), describeAs('ACTIVE'))
     await open({ createMissing: true })
-    assert.deepEqual(sent.map((body) => body.operation), ['CreateTable', 'DescribeTable', 'DescribeTable', 'DescribeTable'])
+    assert.deepEqual(
+      sent.map((body) => body.operation),
+      ['CreateTable', 'DescribeTable', 'DescribeTable', 'DescribeTable'],
+    )
   })
 
   it('is taken as it is where it is there', async () => {

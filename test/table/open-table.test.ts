@@ -35,9 +35,17 @@ describe('the address of a table', () => {
   ]
   for (const [text, problem] of wrong) {
     it(`${JSON.stringify(text)} is refused, and the error says what is allowed`, () => {
-      assert.throws(() => parseTableAddress(text), (error: Error & { code?: string }) => {
-        return error.name === 'TableError' && error.code === 'invalid' && problem.test(error.message) && error.message.includes(JSON.stringify(text))
-      })
+      assert.throws(
+        () => parseTableAddress(text),
+        (error: Error & { code?: string }) => {
+          return (
+            error.name === 'TableError' &&
+            error.code === 'invalid' &&
+            problem.test(error.message) &&
+            error.message.includes(JSON.stringify(text))
+          )
+        },
+      )
     })
   }
 

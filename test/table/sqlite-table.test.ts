@@ -15,6 +15,7 @@ import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const directory = temporaryDirectory()
 let files = 0
+const tableModule = new URL('../../broker/table/sqlite-table.ts', import.meta.url).href
 const newPath = () => join(directory, `${files++}.db`)
 
 tableCases('SQLite in memory, in process', () => openSqliteTable({ path: ':memory:', runs: 'in process' }))
@@ -32,7 +33,10 @@ describe('the file', () => {
     await first.commit([put('a'), put('b')])
     await first.close()
     const second = await openSqliteTable({ path })
-    assert.deepEqual((await second.query('p')).map(({ sort }) => sort), ['a', 'b'])
+    assert.deepEqual(
+      (await second.query('p')).map(({ sort }) => sort),
+      ['a', 'b'],
+    )
     await second.close()
   })
 
@@ -48,7 +52,7 @@ describe('the file', () => {
   it('a process that is killed right after a commit was answered has committed', async () => {
     const path = newPath()
     const script = `
-      const { openSqliteTable } = await import(${JSON.stringify(new URL('../../broker/table/sqlite-table.ts', import.meta.url).href)})
+      const { openSqliteTable } = await import(${JSON.stringify(tableModule)})
       const table = await openSqliteTable({ path: ${JSON.stringify(path)} })
       for (let n = 0; ; n++) {
         await table.commit([{ kind: 'put', key: { partition: 'p', sort: 'n' }, value: n, expect: n === 0 ? 'absent' : n }])
@@ -92,11 +96,14 @@ describe('the file', () => {
 
   const strangers: readonly [string, (path: string) => void][] = [
     ['a database of somebody else', (path) => new DatabaseSync(path).exec('CREATE TABLE theirs (x)')],
-    ['no database at all', (path) => writeFileSync(path, 'not a database, but some text that is long enough to be looked at'.repeat(20))],
-    ['a table of a later format', (path) => {
-      new SqliteDatabase({ path, lockWaitMs: 0 }).close()
-      new DatabaseSync(path).exec('PRAGMA user_version = 2')
-    }],
+    ['no database at all', (path) => writeFileSync(path, 'not a database, but text that is long enough'.repeat(20))],
+    [
+      'a table of a later format',
+      (path) => {
+        new SqliteDatabase({ path, lockWaitMs: 0 }).close()
+        new DatabaseSync(path).exec('PRAGMA user_version = 2')
+      },
+    ],
   ]
   for (const [name, make] of strangers) {
     for (const runs of ['thread', 'in process'] as const) {
@@ -199,7 +206,8 @@ describe('the thread', () => {
     const table = new SqliteTable(runner, { batchRequestsMax: 2, failed: (cause) => failures.push(cause) })
     const calls = [table.commit([put('a')]), table.get(key('a')), table.commit([put('b')])]
     const outcomes = await Promise.allSettled(calls)
-    assert.deepEqual(outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : 'answered')), ['unknown', 'away', 'away'])
+    const codes = outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : 'answered'))
+    assert.deepEqual(codes, ['unknown', 'away', 'away'])
     await assert.rejects(table.get(key('a')), isError('away'))
     await thread.ended
     assert.equal(failures.length, 1)
@@ -213,7 +221,8 @@ describe('the thread', () => {
     await table.commit([put('a')])
     const other = new DatabaseSync(path)
     other.enableDefensive(false)
-    other.exec('PRAGMA wal_checkpoint(TRUNCATE); PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 999; PRAGMA schema_version = 77')
+    other.exec('PRAGMA wal_checkpoint(TRUNCATE); PRAGMA writable_schema = ON')
+    other.exec('UPDATE sqlite_schema SET rootpage = 999; PRAGMA schema_version = 77')
     other.close()
     await assert.rejects(table.commit([put('b')]), isError('away'))
     assert.equal(failures.length, 1)
@@ -225,7 +234,7 @@ describe('the thread', () => {
   it('an open table holds a process only while it owes an answer, and a closed one never', async () => {
     for (const close of ['', 'await table.close()']) {
       const script = `
-        const { openSqliteTable } = await import(${JSON.stringify(new URL('../../broker/table/sqlite-table.ts', import.meta.url).href)})
+        const { openSqliteTable } = await import(${JSON.stringify(tableModule)})
         const table = await openSqliteTable({ path: ${JSON.stringify(newPath())} })
         await table.commit([{ kind: 'put', key: { partition: 'p', sort: 's' }, value: 1, expect: 'absent' }])
         ${close}
