@@ -18,6 +18,7 @@ import { limits } from './limits.ts'
 import type { Metrics } from './metrics.ts'
 import { Server } from './net/server.ts'
 import { PartitionStore } from './partition-store.ts'
+import type { Partition } from './replication/partition.ts'
 import { Partitions } from './replication/partitions.ts'
 import type { Clock } from './runtime/clock.ts'
 import type { Disk } from './runtime/disk.ts'
@@ -25,6 +26,9 @@ import type { Logger } from './runtime/logger.ts'
 import type { Network } from './runtime/network.ts'
 import { newUuid, type Random, type Uuid } from './runtime/random.ts'
 import type { Table } from './table/table.ts'
+import { Tier, type TierMetrics } from './tier/tier.ts'
+import type { TierIo, TierIoCounts } from './tier/tier-io.ts'
+import { logTierEvent } from './tier-log.ts'
 
 /** The machine, as a broker sees it. */
 export interface Runtime {
@@ -35,6 +39,7 @@ export interface Runtime {
   readonly logger: Logger
   readonly metrics: Metrics
   readonly table: Table
+  readonly tierIo: TierIo
 }
 
 export class Broker {
@@ -43,6 +48,8 @@ export class Broker {
   readonly #server: Server
   readonly #partitions: Partitions
   readonly #housekeeping: Housekeeping
+  readonly #tier: Tier
+  readonly #store: PartitionStore
 
   private constructor(parts: {
     readonly clusterId: string
@@ -50,12 +57,16 @@ export class Broker {
     readonly server: Server
     readonly partitions: Partitions
     readonly housekeeping: Housekeeping
+    readonly tier: Tier
+    readonly store: PartitionStore
   }) {
     this.clusterId = parts.clusterId
     this.#runtime = parts.runtime
     this.#server = parts.server
     this.#partitions = parts.partitions
     this.#housekeeping = parts.housekeeping
+    this.#tier = parts.tier
+    this.#store = parts.store
   }
 
   /** Resolves once clients are served. Rejects where the address, the data directory or the table cannot be had. */
@@ -88,8 +99,9 @@ export class Broker {
     })
     await register(metadata, config, { diskId, incarnation: newUuid(random), port: server.port })
     const brokerConfig = new BrokerConfig({ brokerId: config.id, started: config.set, image: () => metadata.image })
+    const tier = new Tier({ clock, random, table, io: runtime.tierIo, clusterId, onEvent: (event) => logTierEvent(logger, event) })
     const store = new PartitionStore({
-      directory: join(config.data, 'logs'), disk, clock, logger, config: brokerConfig, isSynced: config.durability === 'fsync',
+      directory: join(config.data, 'logs'), disk, clock, logger, config: brokerConfig, isSynced: config.durability === 'fsync', tier,
     })
     const partitions = await openPartitions(config, runtime, { metadata, store })
     const topicAdmin = new TopicAdmin({
@@ -118,8 +130,8 @@ export class Broker {
         logger.error({ api, cause }, 'a request failed in a way that no handler foresaw')
       },
     })
-    const housekeeping = new Housekeeping({ clock, partitions, everyMs: limits.partitions.housekeepingEveryMs, logger })
-    return { broker: new Broker({ clusterId, runtime, server, partitions, housekeeping }), router }
+    const housekeeping = new Housekeeping({ clock, logger, metadata, partitions, store, tier })
+    return { broker: new Broker({ clusterId, runtime, server, partitions, housekeeping, tier, store }), router }
   }
 
   /** Where clients connect. */
@@ -136,11 +148,30 @@ export class Broker {
     return { online: [...this.#partitions].length, offline: this.#partitions.offlineCount }
   }
 
+  /** Partitions, for what is shown of each. */
+  get partitions(): Iterable<Partition> {
+    return this.#partitions
+  }
+
+  get tierMetrics(): TierMetrics {
+    return this.#tier.metrics
+  }
+
+  tierCounts(): Promise<TierIoCounts> {
+    return this.#runtime.tierIo.counts()
+  }
+
+  get hotBytes(): number {
+    return this.#store.hotBytes
+  }
+
   /** Answers what has arrived, then closes everything in the order that makes the next start quick. */
   async stop(): Promise<void> {
     await this.#server.close(limits.net.closeGraceMs)
     await this.#housekeeping.stop()
     await this.#partitions.close()
+    await this.#tier.close()
+    await this.#runtime.tierIo.close()
     await this.#runtime.table.close()
   }
 }

@@ -1,20 +1,30 @@
+import type { MetadataLog } from './cluster/metadata-log.ts'
+import { limits } from './limits.ts'
 import { ClockWatch } from './log/log-retention.ts'
+import type { PartitionStore } from './partition-store.ts'
 import type { Partition } from './replication/partition.ts'
 import { type Clock, sleep } from './runtime/clock.ts'
 import type { Logger } from './runtime/logger.ts'
+import type { Tier } from './tier/tier.ts'
 
 export interface HousekeepingOptions {
   readonly clock: Clock
   readonly logger: Logger
+  readonly metadata: MetadataLog
   readonly partitions: Iterable<Partition>
-  readonly everyMs: number
+  readonly store: PartitionStore
+  readonly tier: Tier
 }
 
-/** The regular look at every partition: seals by age, retention, what was not used. One at a time, never twice at once. */
+/**
+ * The regular look at what nobody asks for: seals by age, retention, uploads, what deleted topics left behind. One round
+ * at a time; what fails is tried again in the next.
+ */
 export class Housekeeping {
   readonly #options: HousekeepingOptions
   readonly #stopping = new AbortController()
   readonly #done: Promise<void>
+  #sweptAt = -Infinity
 
   constructor(options: HousekeepingOptions) {
     this.#options = options
@@ -27,19 +37,43 @@ export class Housekeeping {
   }
 
   async #run(): Promise<void> {
-    const { clock, logger, partitions, everyMs } = this.#options
+    const { clock } = this.#options
+    const { signal } = this.#stopping
     const watch = new ClockWatch(clock)
-    while (!this.#stopping.signal.aborted) {
-      const isClockTrusted = watch.isTrusted()
-      for (const partition of partitions) {
-        if (this.#stopping.signal.aborted) return
-        try {
-          await partition.log.tick({ isClockTrusted })
-        } catch (cause) {
-          logger.warn({ topic: partition.topicName, partition: partition.partition, cause }, 'a partition could not be tidied')
-        }
+    while (!signal.aborted) {
+      await this.#tidyPartitions(watch.isTrusted())
+      if (!signal.aborted) await this.#purge()
+      await sleep(clock, limits.partitions.housekeepingEveryMs, signal)
+    }
+  }
+
+  async #tidyPartitions(isClockTrusted: boolean): Promise<void> {
+    const { partitions, store, logger } = this.#options
+    for (const partition of partitions) {
+      if (this.#stopping.signal.aborted) return
+      try {
+        await store.tidy(partition, { isClockTrusted })
+      } catch (cause) {
+        logger.warn({ topic: partition.topicName, partition: partition.partition, cause }, 'a partition could not be tidied')
       }
-      await sleep(clock, everyMs, this.#stopping.signal)
+    }
+  }
+
+  /** Marks what deleted topics have in the object store, takes note that this is done, and deletes what is due. */
+  async #purge(): Promise<void> {
+    const { metadata, tier, clock, logger } = this.#options
+    try {
+      const unpurged = [...metadata.image.unpurged]
+      for (const [topicId, partitions] of unpurged) await tier.deleteTopic({ topicId, partitions })
+      await metadata.change((image) => ({
+        records: unpurged.filter(([topicId]) => image.unpurged.has(topicId)).map(([topicId]) => ({ type: 'topicPurged', topicId })),
+        answer: undefined,
+      }))
+      if (clock.monotonic() - this.#sweptAt < limits.tier.sweepEveryMs) return
+      this.#sweptAt = clock.monotonic()
+      await tier.sweepDeletedTopics(clock.now())
+    } catch (cause) {
+      logger.warn({ cause }, 'deleted topics could not be swept from the object store')
     }
   }
 }

@@ -38,6 +38,15 @@ export const limits = {
     openingMax: 16,
     housekeepingEveryMs: 1_000,
   },
+  tier: {
+    /** Each partition's manifest, retention and eviction are looked at so often. */
+    tickEveryMs: 10_000,
+    /** Bucket and manifest are held against each other so often. */
+    reconcileEveryMs: 86_400_000,
+    sweepEveryMs: 60_000,
+    /** Calls that may be under way to the thread that does the tier's work. */
+    callsMax: 2_000,
+  },
   log: {
     /** Recent batches of all partitions that are kept in memory for readers at the tail. */
     hotBytesMax: 64 * MiB,

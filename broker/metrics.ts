@@ -5,8 +5,8 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 export interface GaugeReading {
   readonly name: string
   readonly help: string
-  /** One value, or one per label set. */
-  read(): number | readonly { readonly labels: Readonly<Record<string, string>>; readonly value: number }[]
+  /** One value, or one per partition. */
+  read(): number | Promise<number> | readonly { readonly labels: { readonly topic: string; readonly partition: string }; readonly value: number }[]
 }
 
 export class Metrics {
@@ -45,12 +45,12 @@ export class Metrics {
   }
 
   gauge({ name, help, read }: GaugeReading): void {
-    const gauge: Gauge<string> = new Gauge({
-      name, help, registers: [this.#registry], labelNames: ['topic', 'partition', 'kind'],
-      collect() {
-        const now = read()
-        if (typeof now === 'number') return gauge.set(now)
+    const gauge: Gauge<'topic' | 'partition'> = new Gauge({
+      name, help, registers: [this.#registry], labelNames: ['topic', 'partition'],
+      async collect() {
+        const now = await read()
         gauge.reset()
+        if (typeof now === 'number') return gauge.set(now)
         for (const { labels, value } of now) gauge.set(labels, value)
       },
     })

@@ -14,6 +14,10 @@ import { Partition } from './replication/partition.ts'
 import type { Clock } from './runtime/clock.ts'
 import type { Disk } from './runtime/disk.ts'
 import type { Logger } from './runtime/logger.ts'
+import { ColdTierView } from './tier/cold-tier-view.ts'
+import { logSource, tierConfigOf } from './tier/log-source.ts'
+import type { Tier } from './tier/tier.ts'
+import type { TieredPartition } from './tier/tiered-partition.ts'
 
 export interface PartitionStoreOptions {
   /** Where each partition has a directory. */
@@ -24,11 +28,19 @@ export interface PartitionStoreOptions {
   readonly config: BrokerConfig
   /** Whether appends are synced before they count. */
   readonly isSynced: boolean
+  readonly tier: Tier
+}
+
+interface Term {
+  readonly tiered: TieredPartition
+  tickedAt: number
+  reconciledAt: number
 }
 
 export class PartitionStore {
   readonly #options: PartitionStoreOptions
   readonly #hot = new HotBudget(limits.log.hotBytesMax)
+  readonly #terms = new Map<Partition, Term>()
 
   constructor(options: PartitionStoreOptions) {
     this.#options = options
@@ -52,15 +64,54 @@ export class PartitionStore {
       onFault: (cause, effect) => logger.error({ ...name, cause, effect }, 'a log failed'),
     })
     if (log.tornBytes > 0) logger.warn({ ...name, tornBytes: log.tornBytes }, 'a torn write was cut off at the end of a log')
-    return new Partition({ topicId: topic.id, topicName: topic.name, partition: partition.partition, log, leaderEpoch: partition.leaderEpoch })
+    const opened = new Partition({
+      topicId: topic.id, topicName: topic.name, partition: partition.partition, log, leaderEpoch: partition.leaderEpoch,
+    })
+    this.#openTier(opened)
+    return opened
+  }
+
+  /** Begins a term in the tier where the topic is tiered, or has left the disk behind in the past. */
+  #openTier(partition: Partition): void {
+    const { tier, config, logger } = this.#options
+    const { topicId, topicName, log } = partition
+    if (this.#terms.has(partition)) return
+    if (!config.topic(topicName).isTiered && log.logStartOffset >= log.localStartOffset) return
+    const tiered = tier.open(logSource({
+      log, topicId, topicName, partition: partition.partition, leaderEpoch: partition.leaderEpoch,
+      highWatermark: () => partition.highWatermark, config: () => tierConfigOf(config.topic(topicName)),
+    }))
+    partition.tier = new ColdTierView(tiered, (error) => logger.warn({ partition: tiered.name, cause: error }, 'the tier could not be searched'))
+    this.#terms.set(partition, { tiered, tickedAt: -Infinity, reconciledAt: this.#options.clock.monotonic() })
+  }
+
+  /** The regular look at a partition: its log, and now and then its tier. */
+  async tidy(partition: Partition, now: { readonly isClockTrusted: boolean }): Promise<void> {
+    const { clock } = this.#options
+    await partition.log.tick(now)
+    this.#openTier(partition)
+    const term = this.#terms.get(partition)
+    if (term === undefined) return
+    const at = clock.monotonic()
+    term.tiered.sealed()
+    if (at - term.tickedAt < limits.tier.tickEveryMs) return
+    term.tickedAt = at
+    void term.tiered.tick(clock.now())
+    if (at - term.reconciledAt < limits.tier.reconcileEveryMs) return
+    term.reconciledAt = at
+    void term.tiered.reconcile(clock.now())
   }
 
   async close(partition: Partition): Promise<void> {
+    await this.#terms.get(partition)?.tiered.close()
+    this.#terms.delete(partition)
     await partition.log.close()
   }
 
   /** The topic was deleted. */
   async remove(partition: Partition): Promise<void> {
+    await this.#terms.get(partition)?.tiered.close()
+    this.#terms.delete(partition)
     await partition.log.destroy()
   }
 

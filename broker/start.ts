@@ -4,13 +4,18 @@ import { join, resolve } from 'node:path'
 import { type Logger as PinoLogger, pino } from 'pino'
 import { Broker } from './broker.ts'
 import type { Config } from './config.ts'
+import { addGauges } from './gauges.ts'
 import { Metrics } from './metrics.ts'
 import { nodeClock } from './runtime/node-clock.ts'
 import { nodeDisk } from './runtime/node-disk.ts'
 import { type HttpListener, listenHttp } from './runtime/node-http.ts'
 import { nodeNetwork } from './runtime/node-network.ts'
 import { nodeRandom } from './runtime/node-random.ts'
+import { limits } from './limits.ts'
+import { parseObjectStoreAddress } from './objects/open-object-store.ts'
 import { openTable } from './table/open-table.ts'
+import { type TierIo, tierIoLimits } from './tier/tier-io.ts'
+import { TierWorkerClient } from './tier/tier-worker-client.ts'
 
 /** Resolves once the broker serves clients; the process then lives until it is told to end. */
 export async function startBroker(given: Config): Promise<void> {
@@ -32,8 +37,9 @@ async function run(config: Config, logger: PinoLogger): Promise<void> {
   const table = await openTable(config.table ?? `sqlite:${join(config.data, 'table.db')}`, {
     clock: nodeClock, random: nodeRandom, failed: (cause) => die(logger, cause, 'the table failed'),
   })
+  const tierIo = await openTierIo(config, logger)
   const broker = await Broker.start(config, {
-    clock: nodeClock, random: nodeRandom, disk: nodeDisk, network: nodeNetwork, logger, metrics, table,
+    clock: nodeClock, random: nodeRandom, disk: nodeDisk, network: nodeNetwork, logger, metrics, table, tierIo,
   })
   const http = await serveHttp(config, broker, metrics)
   const { host } = config.listen
@@ -41,6 +47,18 @@ async function run(config: Config, logger: PinoLogger): Promise<void> {
   stopOnSignal(logger, async () => {
     await http?.close()
     await broker.stop()
+  })
+}
+
+/** The object store, behind a thread of its own: whoever reads history must not slow down whoever writes. */
+function openTierIo(config: Config, logger: PinoLogger): Promise<TierIo> {
+  return TierWorkerClient.open({
+    store: parseObjectStoreAddress(config.objects ?? `file:${join(config.data, 'objects')}`),
+    cacheDirectory: join(config.data, 'cache'),
+    limits: tierIoLimits,
+    callsMax: limits.tier.callsMax,
+    onFault: (fault) => logger.warn({ fault }, 'the tier\'s thread had a fault that costs speed only'),
+    onDeath: (cause) => die(logger, cause, 'the tier\'s thread ended'),
   })
 }
 
@@ -70,9 +88,7 @@ function stopOnSignal(logger: PinoLogger, stop: () => Promise<void>): void {
 
 async function serveHttp(config: Config, broker: Broker, metrics: Metrics): Promise<HttpListener | undefined> {
   if (config.http === 'off') return undefined
-  metrics.gauge({ name: 'longtail_connections', help: 'Connections that stand', read: () => broker.connections })
-  metrics.gauge({ name: 'longtail_partitions', help: 'Partitions that are served', read: () => broker.partitionCounts.online })
-  metrics.gauge({ name: 'longtail_partitions_offline', help: 'Partitions that could not be opened', read: () => broker.partitionCounts.offline })
+  addGauges(metrics, broker)
   const plain = (status: number, body: string) => ({ status, type: 'text/plain', body: `${body}\n` })
   return listenHttp(config.http, async (path) => {
     if (path === '/metrics') return { status: 200, ...(await metrics.text()) }

@@ -11,6 +11,8 @@ export interface Image {
   readonly brokers: ReadonlyMap<number, BrokerRegistered>
   readonly topics: ReadonlyMap<Uuid, TopicImage>
   readonly topicIds: ReadonlyMap<string, Uuid>
+  /** Deleted, but not yet marked for deletion in the object store: how many partitions each had. */
+  readonly unpurged: ReadonlyMap<Uuid, number>
   /** By `configKey`; only what was set, never defaults. */
   readonly configs: ReadonlyMap<string, ReadonlyMap<string, string>>
 }
@@ -29,6 +31,7 @@ export const emptyImage: Image = {
   brokers: new Map(),
   topics: new Map(),
   topicIds: new Map(),
+  unpurged: new Map(),
   configs: new Map(),
 }
 
@@ -55,6 +58,7 @@ export function fold(image: Image, sequence: number, records: readonly MetadataR
     brokers: new Map(image.brokers),
     topics: new Map(image.topics),
     topicIds: new Map(image.topicIds),
+    unpurged: new Map(image.unpurged),
     configs: new Map(image.configs),
   }
   // Arrays of partitions that this fold made, and may therefore go on to change.
@@ -67,6 +71,7 @@ interface Draft {
   readonly brokers: Map<number, BrokerRegistered>
   readonly topics: Map<Uuid, TopicImage>
   readonly topicIds: Map<string, Uuid>
+  readonly unpurged: Map<Uuid, number>
   readonly configs: Map<string, ReadonlyMap<string, string>>
 }
 
@@ -86,9 +91,13 @@ function foldRecord(draft: Draft, record: MetadataRecord, fresh: Map<Uuid, Parti
       if (topic === undefined) throw new Error(`metadata log: topic ${record.topicId} is deleted but unknown`)
       draft.topics.delete(record.topicId)
       draft.topicIds.delete(topic.name)
+      draft.unpurged.set(topic.id, topic.partitions.length)
       draft.configs.delete(configKey({ kind: 'topic', name: topic.name }))
       return
     }
+    case 'topicPurged':
+      draft.unpurged.delete(record.topicId)
+      return
     case 'partitionChanged':
       foldPartition(draft, record, fresh)
       return

@@ -7,6 +7,7 @@ export type MetadataRecord =
   | BrokerRegistered
   | TopicCreated
   | TopicDeleted
+  | TopicPurged
   | PartitionChanged
   | ConfigChanged
 
@@ -30,6 +31,12 @@ export interface TopicCreated {
 
 export interface TopicDeleted {
   readonly type: 'topicDeleted'
+  readonly topicId: Uuid
+}
+
+/** What a deleted topic had in the object store is marked for deletion there. */
+export interface TopicPurged {
+  readonly type: 'topicPurged'
   readonly topicId: Uuid
 }
 

@@ -1,0 +1,33 @@
+import type { Broker } from './broker.ts'
+import type { Metrics } from './metrics.ts'
+import type { Partition } from './replication/partition.ts'
+
+/** What /metrics shows of a broker's state; read when it is asked for. */
+export function addGauges(metrics: Metrics, broker: Broker): void {
+  const gauge = (name: string, help: string, read: () => number | Promise<number>) => metrics.gauge({ name: `longtail_${name}`, help, read })
+  gauge('connections', 'Connections that stand', () => broker.connections)
+  gauge('partitions', 'Partitions that are served', () => broker.partitionCounts.online)
+  gauge('partitions_offline', 'Partitions that could not be opened', () => broker.partitionCounts.offline)
+  gauge('hot_bytes', 'Bytes of recent batches that are kept in memory', () => broker.hotBytes)
+  gauge('tier_uploaded_bytes', 'Bytes uploaded since the start', () => broker.tierMetrics.uploadedBytes)
+  gauge('tier_uploaded_segments', 'Segments uploaded since the start', () => broker.tierMetrics.uploadedSegments)
+  gauge('tier_upload_errors', 'Uploads that failed since the start', () => broker.tierMetrics.uploadErrors)
+  gauge('tier_lag_bytes', 'Bytes that are sealed and not in the object store', () => broker.tierMetrics.lagBytes)
+  gauge('tier_lag_segments', 'Segments that are sealed and not in the object store', () => broker.tierMetrics.lagSegments)
+  gauge('tier_lag_seconds', 'Age of the oldest of those', () => broker.tierMetrics.lagMs / 1000)
+  gauge('tier_cache_hits', 'Blocks of objects that were found in the cache', async () => (await broker.tierCounts()).cacheHits)
+  gauge('tier_cache_misses', 'Blocks of objects that had to be fetched', async () => (await broker.tierCounts()).cacheMisses)
+  gauge('tier_fetched_bytes', 'Bytes fetched from the object store since the start', async () => (await broker.tierCounts()).fetchedBytes)
+  gauge('tier_cache_bytes', 'Bytes of the cache on disk', async () => (await broker.tierCounts()).cachedFileBytes)
+  const perPartition = (name: string, help: string, read: (partition: Partition) => number) => metrics.gauge({
+    name: `longtail_${name}`, help,
+    read: () => [...broker.partitions].map((partition) => ({
+      labels: { topic: partition.topicName, partition: String(partition.partition) }, value: read(partition),
+    })),
+  })
+  perPartition('log_bytes', 'Bytes on local disk', (partition) => partition.log.bytes)
+  perPartition('log_segments', 'Segments on local disk', (partition) => partition.log.segmentCount)
+  perPartition('log_start_offset', 'The first offset that can be read', (partition) => partition.logStartOffset)
+  perPartition('high_watermark', 'The first offset that cannot be read yet', (partition) => partition.highWatermark)
+  perPartition('tier_bytes', 'Bytes in the object store', (partition) => partition.tier?.bytes ?? 0)
+}
