@@ -85,8 +85,9 @@ function* candidates({ head, rows, local, lastStableOffset }: RetentionState): G
 function totalBytes({ head, rows, local, localBytes }: RetentionState): number {
   const dead = sum(rows.filter((row) => row.endOffset <= head.logStart).map((row) => row.batchesBytes))
   // A segment whose range the manifest has in part, after a change of leader, is left out: that deletes too little.
-  const double = sum(local.filter((segment) => segment.baseOffset < head.tieredEnd).map((segment) => segment.bytes))
-  return head.bytes - dead + localBytes - double
+  const isUncounted = (segment: SealedSegment) => segment.baseOffset < head.tieredEnd || segment.endOffset <= head.logStart
+  const uncounted = sum(local.filter(isUncounted).map((segment) => segment.bytes))
+  return head.bytes - dead + localBytes - uncounted
 }
 
 /** A segment without timestamps is as old as its seal. */
