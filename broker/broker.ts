@@ -12,6 +12,8 @@ import { leadAnew } from './cluster/placement.ts'
 import { ProducerIds } from './cluster/producer-ids.ts'
 import { TopicAdmin } from './cluster/topic-admin.ts'
 import type { Config } from './config.ts'
+import { coordinatorDirectory, groupSettingsOf, topicsOf } from './coordination.ts'
+import { Groups } from './coordinator/groups.ts'
 import { handlersOf } from './handlers.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { limits } from './limits.ts'
@@ -50,6 +52,7 @@ export class Broker {
   readonly #housekeeping: Housekeeping
   readonly #tier: Tier
   readonly #store: PartitionStore
+  readonly #groups: Groups
 
   private constructor(parts: {
     readonly clusterId: string
@@ -59,6 +62,7 @@ export class Broker {
     readonly housekeeping: Housekeeping
     readonly tier: Tier
     readonly store: PartitionStore
+    readonly groups: Groups
   }) {
     this.clusterId = parts.clusterId
     this.#runtime = parts.runtime
@@ -67,6 +71,7 @@ export class Broker {
     this.#housekeeping = parts.housekeeping
     this.#tier = parts.tier
     this.#store = parts.store
+    this.#groups = parts.groups
   }
 
   /** Resolves once clients are served. Rejects where the address, the data directory or the table cannot be had. */
@@ -112,6 +117,12 @@ export class Broker {
       clock, random, evictableAfterMs: limits.fetch.sessionEvictableAfterMs,
       sessionsMax: () => brokerConfig.number('max.incremental.fetch.session.cache.slots'),
     })
+    const directory = coordinatorDirectory(config.id, () => metadata.image)
+    const groups = new Groups({
+      table, clock, random, logger, directory, topics: topicsOf(metadata), limits: limits.groups,
+      settings: groupSettingsOf(brokerConfig, () => metadata.image),
+    })
+    groups.start()
     const router: Router = new Router({
       clock,
       handlers: handlersOf({
@@ -121,6 +132,7 @@ export class Broker {
           fetchLimits: { ...limits.fetch, bytesMax: () => brokerConfig.number('fetch.max.bytes') },
         },
         producerIds: new ProducerIds({ table, ...limits.producerIds }),
+        groups, coordinators: directory,
         logDirectory: { path: config.data, space: () => disk.space(config.data) },
         apis: () => router.apis,
       }),
@@ -131,7 +143,7 @@ export class Broker {
       },
     })
     const housekeeping = new Housekeeping({ clock, logger, metadata, partitions, store, tier })
-    return { broker: new Broker({ clusterId, runtime, server, partitions, housekeeping, tier, store }), router }
+    return { broker: new Broker({ clusterId, runtime, server, partitions, housekeeping, tier, store, groups }), router }
   }
 
   /** Where clients connect. */
@@ -167,6 +179,8 @@ export class Broker {
 
   /** Answers what has arrived, then closes everything in the order that makes the next start quick. */
   async stop(): Promise<void> {
+    // First, so that members that wait for their group are answered and can leave.
+    this.#groups.close()
     await this.#server.close(limits.net.closeGraceMs)
     await this.#housekeeping.stop()
     await this.#partitions.close()

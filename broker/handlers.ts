@@ -5,22 +5,35 @@ import { apiVersions } from './api/api-versions.ts'
 import type { ClusterContext } from './api/context.ts'
 import { createPartitions } from './api/create-partitions.ts'
 import { createTopics } from './api/create-topics.ts'
+import { deleteGroups } from './api/delete-groups.ts'
 import { deleteRecords } from './api/delete-records.ts'
 import { deleteTopics } from './api/delete-topics.ts'
 import { describeCluster } from './api/describe-cluster.ts'
 import { describeConfigs } from './api/describe-configs.ts'
+import { describeGroups } from './api/describe-groups.ts'
 import { describeLogDirs, type LogDirectory } from './api/describe-log-dirs.ts'
 import { describeProducers } from './api/describe-producers.ts'
 import { describeTopicPartitions } from './api/describe-topic-partitions.ts'
 import { fetch, type FetchContext } from './api/fetch.ts'
+import { findCoordinator } from './api/find-coordinator.ts'
 import type { Handler } from './api/handler.ts'
+import { heartbeat } from './api/heartbeat.ts'
 import { incrementalAlterConfigs } from './api/incremental-alter-configs.ts'
 import { initProducerId } from './api/init-producer-id.ts'
+import { joinGroup } from './api/join-group.ts'
+import { leaveGroup } from './api/leave-group.ts'
 import { listConfigResources } from './api/list-config-resources.ts'
+import { listGroups } from './api/list-groups.ts'
 import { listOffsets } from './api/list-offsets.ts'
 import { metadata } from './api/metadata.ts'
+import { offsetCommit } from './api/offset-commit.ts'
+import { offsetDelete } from './api/offset-delete.ts'
+import { offsetFetch } from './api/offset-fetch.ts'
 import { offsetForLeaderEpoch } from './api/offset-for-leader-epoch.ts'
 import { produce } from './api/produce.ts'
+import { syncGroup } from './api/sync-group.ts'
+import type { CoordinatorDirectory } from './coordinator/directory.ts'
+import type { Groups } from './coordinator/groups.ts'
 import type { ProducerIds } from './cluster/producer-ids.ts'
 import { limits } from './limits.ts'
 import type { Api } from './protocol/schema.ts'
@@ -29,13 +42,15 @@ export interface Served {
   readonly cluster: ClusterContext
   readonly partitions: FetchContext
   readonly producerIds: ProducerIds
+  readonly groups: Groups
+  readonly coordinators: CoordinatorDirectory
   readonly logDirectory: LogDirectory
   /** What the router has handlers for, this list included. */
   apis(): readonly Api[]
 }
 
 export function handlersOf(served: Served): readonly Handler[] {
-  const { cluster, partitions, producerIds } = served
+  const { cluster, partitions, producerIds, groups, coordinators } = served
   const handlers = [
     produce(partitions), fetch(partitions), listOffsets(partitions), offsetForLeaderEpoch(partitions),
     deleteRecords(partitions), describeProducers(partitions), describeLogDirs(partitions, served.logDirectory),
@@ -44,6 +59,10 @@ export function handlersOf(served: Served): readonly Handler[] {
     createTopics(cluster), deleteTopics(cluster), createPartitions(cluster),
     describeConfigs(cluster), alterConfigs(cluster), incrementalAlterConfigs(cluster), listConfigResources(cluster),
     initProducerId(producerIds),
+    findCoordinator(coordinators),
+    joinGroup(groups), syncGroup(groups), heartbeat(groups), leaveGroup(groups),
+    offsetCommit(groups), offsetFetch(groups), offsetDelete(groups),
+    listGroups(groups), describeGroups(groups), deleteGroups(groups),
     apiVersions(served.apis),
   ]
   // A handler's own types are those of its API; the router finds it by that API's key.

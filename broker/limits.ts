@@ -2,6 +2,7 @@
 // (config.ts, cluster/broker-config.ts); the rest stands here, and the relations between them are held below.
 
 import { strict as assert } from 'node:assert'
+import { defaultGroupLimits } from './coordinator/group-settings.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -29,6 +30,7 @@ export const limits = {
     partitionsPerTopicMax: 10_000,
     partitionsPerPageMax: 2_000,
   },
+  groups: defaultGroupLimits,
   producerIds: {
     blockLength: 1_000,
     attemptsMax: 20,

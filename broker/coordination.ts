@@ -1,0 +1,66 @@
+// What the coordinators look at of the cluster, taken from the metadata image.
+
+import type { BrokerConfig } from './cluster/broker-config.ts'
+import { configsOf, type Image, topicNamed, type TopicImage } from './cluster/image.ts'
+import type { MetadataLog } from './cluster/metadata-log.ts'
+import type { CoordinatorDirectory } from './coordinator/directory.ts'
+import type { GroupSettings } from './coordinator/group-settings.ts'
+import type { Topic, Topics } from './coordinator/topics.ts'
+import { ErrorCode } from './protocol/error-code.ts'
+import type { Uuid } from './runtime/random.ts'
+
+export function topicsOf(metadata: MetadataLog): Topics {
+  const listeners: ((deleted: readonly Uuid[]) => void)[] = []
+  let before = metadata.image
+  metadata.onChange((image) => {
+    if (image.topics === before.topics) return
+    const deleted = [...before.topics.keys()].filter((id) => !image.topics.has(id))
+    before = image
+    for (const listener of listeners) listener(deleted)
+  })
+  return {
+    get version() {
+      return metadata.image.sequence
+    },
+    byName: (name) => topicOf(topicNamed(metadata.image, name)),
+    byId: (id) => topicOf(metadata.image.topics.get(id)),
+    names: () => metadata.image.topicIds.keys(),
+    onChange: (listener) => listeners.push(listener),
+  }
+}
+
+function topicOf(topic: TopicImage | undefined): Topic | undefined {
+  return topic === undefined ? undefined : { id: topic.id, name: topic.name, partitionCount: topic.partitions.length }
+}
+
+/** Shards go round the brokers that are registered, in the order of their ids. */
+export function coordinatorDirectory(brokerId: number, image: () => Image): CoordinatorDirectory {
+  return {
+    brokerId,
+    ownerOf(_kind, shard) {
+      const ids = [...image().brokers.keys()].sort((one, other) => one - other)
+      const broker = image().brokers.get(ids[shard % ids.length] ?? -1)
+      if (broker === undefined) return ErrorCode.COORDINATOR_NOT_AVAILABLE
+      return { nodeId: broker.brokerId, host: broker.host, port: broker.port }
+    },
+  }
+}
+
+/** What is in force for a group now: its own settings where it has some, else the broker's. */
+export function groupSettingsOf(config: BrokerConfig, image: () => Image): (groupId: string) => GroupSettings {
+  return (groupId) => {
+    const own = configsOf(image(), { kind: 'group', name: groupId })
+    const number = (name: string) => Number(own.get(name) ?? config.text(`group.${name}`))
+    return {
+      classicSessionTimeoutMsMin: config.number('group.min.session.timeout.ms'),
+      classicSessionTimeoutMsMax: config.number('group.max.session.timeout.ms'),
+      initialRebalanceDelayMs: config.number('group.initial.rebalance.delay.ms'),
+      classicMembersMax: config.number('group.max.size'),
+      consumerSessionTimeoutMs: number('consumer.session.timeout.ms'),
+      consumerHeartbeatIntervalMs: number('consumer.heartbeat.interval.ms'),
+      consumerMembersMax: config.number('group.consumer.max.size'),
+      offsetMetadataCharactersMax: config.number('offset.metadata.max.bytes'),
+      offsetRetentionMs: config.number('offsets.retention.minutes') * 60_000,
+    }
+  }
+}
