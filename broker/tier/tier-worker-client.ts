@@ -9,6 +9,8 @@ import type { FromTierWorker, TierIoCall, TierWorkerData, ToTierWorker } from '.
 import type { TieredSegment } from './tiered-segment.ts'
 
 export interface TierWorkerOptions extends TierWorkerData {
+  /** The thread's file, where it is not beside this one: a bundle may have moved it. */
+  readonly entry?: URL
   /** Calls that may be under way at the same time; more are refused as `busy`. */
   readonly callsMax: number
   /** Something failed in the thread that costs speed only. */
@@ -38,7 +40,7 @@ export class TierWorkerClient implements TierIo {
     const { store, cacheDirectory, limits } = options
     this.#options = options
     // The same ending as this file's own: `.ts` from source, `.js` in the published package.
-    const entry = new URL(import.meta.url.replace(/tier-worker-client(\.\w+)$/, 'tier-worker$1'))
+    const entry = options.entry ?? new URL(import.meta.url.replace(/tier-worker-client(\.\w+)$/, 'tier-worker$1'))
     this.#worker = new Worker(entry, { workerData: { store, cacheDirectory, limits } satisfies TierWorkerData })
     this.#worker.unref()
     this.#worker.on('message', (message: FromTierWorker) => this.#hear(message))
