@@ -79,8 +79,13 @@ export async function openS3Store(options: S3StoreOptions): Promise<ObjectStore>
     throw new ObjectStoreError('refused', 'S3 needs a region: `?region=` in the address, or AWS_REGION', cause)
   }
   const store = new S3Store(sdk, client, options)
-  if (options.createMissing) await store.create()
-  return store
+  try {
+    if (options.createMissing) await store.create()
+    return store
+  } catch (cause) {
+    await store.close()
+    throw cause
+  }
 }
 
 type ByteRange = { readonly start: number; readonly end: number }

@@ -86,8 +86,13 @@ export async function openDynamoDbTable(options: DynamoDbTableOptions): Promise<
     throw new TableError('invalid', 'DynamoDB needs a region: `?region=` in the address, or AWS_REGION', cause)
   }
   const table = new DynamoDbTable(sdk, client, options)
-  if (options.createMissing) await table.create()
-  return table
+  try {
+    if (options.createMissing) await table.create()
+    return table
+  } catch (cause) {
+    await table.close()
+    throw cause
+  }
 }
 
 class DynamoDbTable implements Table {

@@ -24,11 +24,12 @@ const isError = (code: ObjectStoreError['code']) => (error: unknown) => error in
 objectStoreCases('FolderStore', () => open(join(newPath(), 'not/yet/there')))
 
 describe('the folder', () => {
-  it('an object is a file at its key', async () => {
+  it('an object is a file at its key, and nothing stays of one that came second', async () => {
     const path = newPath()
     const store = await open(path)
     await store.put('v1/cluster/object', new BytesBody(Buffer.from('content')))
     assert.equal(readFileSync(join(path, 'v1/cluster/object'), 'utf8'), 'content')
+    await store.put('v1/cluster/object', new BytesBody(Buffer.from('other content')))
     assert.deepEqual(readdirSync(join(path, '.incoming')), [])
   })
 

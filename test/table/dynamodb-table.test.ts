@@ -264,6 +264,10 @@ describe('a server in trouble', () => {
       script(trouble)
       await assert.rejects(always.commit(put), isError('away'))
     }
+    for (const Code of ['TransactionConflict', 'ThrottlingError', 'ProvisionedThroughputExceeded']) {
+      script(cancelled({ Code: 'None' }, { Code }))
+      await assert.rejects(always.commit(pair), isError('away'))
+    }
   })
 
   it('a read is tried again until it is answered', async () => {
