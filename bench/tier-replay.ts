@@ -72,10 +72,17 @@ async function replay(from: TieredPartition): Promise<number> {
 }
 
 try {
+  // With --expose-gc the making of the segments is not counted.
+  globalThis.gc?.()
+  await new Promise((resolve) => setTimeout(resolve, 1000))
   const upload = { startedAt: performance.now(), cpu: process.cpuUsage(), megabytes }
   await partition.tick(nodeClock.now())
   while (partition.tieredEnd < log.endOffset) await new Promise((resolve) => setTimeout(resolve, 5))
   report(`upload of ${segments} segments`, upload)
+  const idle = monitorEventLoopDelay({ resolution: 1 })
+  idle.enable()
+  await new Promise((resolve) => setTimeout(resolve, 2000))
+  console.log(`idle\n  event loop of the main thread: p99 ${(idle.percentile(99) / 1e6).toFixed(1)} ms, max ${(idle.max / 1e6).toFixed(1)} ms`)
   for (const round of ['first', 'second']) {
     const delay = monitorEventLoopDelay({ resolution: 1 })
     delay.enable()

@@ -8,6 +8,7 @@ import type { ObjectStore } from '../objects/object-store.ts'
 import { Budget } from '../runtime/budget.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Block, BlockFiles } from './block-files.ts'
+import { ByteRate } from './byte-rate.ts'
 import { FillCache } from './fill-cache.ts'
 import { TierError, tierErrorOf } from './tier-error.ts'
 import type { TieredSegment } from './tiered-segment.ts'
@@ -29,6 +30,8 @@ export interface BlockCacheLimits {
   readonly fillsMax: number
   /** Fills that wait for their turn; more are refused as `busy`. */
   readonly fillsQueuedMax: number
+  /** Bytes that are fetched in a second by all together; `Infinity`: no limit. */
+  readonly fetchBytesPerSecond: number
   /** How long the store may take for one block. */
   readonly fetchTimeoutMs: number
   /** How long a failure stands before the store is asked again. */
@@ -39,6 +42,7 @@ export class BlockCache {
   readonly #options: BlockCacheOptions
   readonly #memory: FillCache<Buffer>
   readonly #fetches: Budget
+  readonly #rate: ByteRate
   #hits = 0
   #misses = 0
   #fetchedBytes = 0
@@ -46,6 +50,7 @@ export class BlockCache {
   constructor(options: BlockCacheOptions) {
     this.#options = options
     const { memoryBytesMax, failureHoldMs, fillsMax, fillsQueuedMax } = options.limits
+    this.#rate = new ByteRate(options.clock, options.limits.fetchBytesPerSecond)
     this.#fetches = new Budget({ units: fillsMax, waitingMax: fillsQueuedMax })
     this.#memory = new FillCache({ clock: options.clock, bytesMax: memoryBytesMax, failureHoldMs })
   }
@@ -112,6 +117,7 @@ export class BlockCache {
     const { key, start, end } = block
     const doing = `fetching [${start}, ${end}) of ${key}`
     this.#misses++
+    await this.#rate.take(end - start)
     const bytes = await callWithin(doing, { clock, timeoutMs: limits.fetchTimeoutMs }, (signal) => store.getRange(key, { start, end }, signal))
     if (bytes === undefined) throw new TierError('missing', `${doing}: there is no such object`)
     if (bytes.length !== end - start) throw new TierError('damaged', `${doing}: ${bytes.length} bytes came`)

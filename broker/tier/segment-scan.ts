@@ -45,14 +45,18 @@ export interface SegmentScan {
 export async function scanSegment(file: DiskFile, options: ScanOptions): Promise<SegmentScan> {
   const scan = new Scan(options)
   const { fileBytes, limits } = options
-  let rest: Buffer = Buffer.alloc(0)
+  // One buffer for the whole segment: what a chunk leaves moves to its front. Fresh ones would cost more than the checks.
+  let buffer = Buffer.allocUnsafeSlow(2 * limits.chunkBytes)
+  let rest: Buffer = buffer.subarray(0, 0)
   for (let position = 0; position < fileBytes; ) {
     const want = Math.min(Math.max(limits.chunkBytes, missingBytes(rest, limits)), fileBytes - position)
-    const bytes = Buffer.allocUnsafeSlow(rest.length + want)
-    rest.copy(bytes)
-    const count = await file.read(bytes.subarray(rest.length), position)
+    const left = rest.length
+    if (left + want > buffer.length) buffer = Buffer.allocUnsafeSlow(left + want)
+    rest.copy(buffer)
+    const bytes = buffer.subarray(0, left + want)
+    const count = await file.read(bytes.subarray(left), position)
     if (count < want) throw new TierError('damaged', `the segment ends at ${position + count}, ${fileBytes} bytes were expected`)
-    rest = scan.take(bytes, position - rest.length)
+    rest = scan.take(bytes, position - left)
     position += want
   }
   if (rest.length > 0) throw new TierError('damaged', `${rest.length} bytes behind the last batch are no batch`)

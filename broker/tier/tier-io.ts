@@ -138,6 +138,8 @@ export interface TierIoLimits {
   readonly fillsMax: number
   /** Blocks that wait to be fetched; more are refused. */
   readonly fillsQueuedMax: number
+  /** Bytes of blocks that are fetched in a second; `Infinity`: no limit. */
+  readonly fetchBytesPerSecond: number
   /** Bytes of segment indexes kept in memory. */
   readonly indexBytesMax: number
   /** Bytes that are fetched ahead of a reader, across segments. */
@@ -168,6 +170,7 @@ export const tierIoLimits: TierIoLimits = {
   blockFileBytesMax: 1024 * mebibyte,
   fillsMax: 8,
   fillsQueuedMax: 1000,
+  fetchBytesPerSecond: Infinity,
   indexBytesMax: 32 * mebibyte,
   readAheadBytes: 8 * mebibyte,
   batchBytesMax: 128 * mebibyte,
