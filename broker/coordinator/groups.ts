@@ -3,7 +3,7 @@
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { randomId } from './member-id.ts'
-import type { Random, Uuid } from '../runtime/random.ts'
+import { newUuid, type Random, type Uuid } from '../runtime/random.ts'
 import { TimeoutError, withTimeout } from '../runtime/timeout.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import { type Table, TableError } from '../table/table.ts'
@@ -56,6 +56,11 @@ export class Groups {
   /** For a member that has none. */
   newMemberId(prefix: string): string {
     return `${prefix}-${randomId(this.#options.random)}`
+  }
+
+  /** For a member of a consumer group whose client did not choose an id. */
+  newConsumerId(): string {
+    return newUuid(this.#options.random)
   }
 
   /** Looks through all groups of this broker now and then, from now on. */

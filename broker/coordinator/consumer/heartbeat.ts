@@ -1,6 +1,111 @@
 import { ErrorCode } from '../../protocol/error-code.ts'
-import { type Decision, replyOnly, type Ticket } from '../decision.ts'
-export interface ConsumerHeartbeat { readonly ticket: Ticket }
-export function decideConsumerHeartbeat(_g: unknown, { ticket }: ConsumerHeartbeat, _n: unknown): Decision {
-  return replyOnly(ticket, ErrorCode.UNSUPPORTED_VERSION)
+import type { ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse } from '../../protocol/messages/consumer-group-heartbeat.ts'
+import { type Circumstances, type Client, type Decision, replyOnly, type Ticket } from '../decision.ts'
+import type { Group } from '../group.ts'
+import { assignmentOf, isEqual, topicPartitionsOf } from './assignment.ts'
+import { ConsumerChange } from './consumer-change.ts'
+import { type ConsumerGroup, type ConsumerMember } from './consumer-group.ts'
+import { memberEpoch, type Refusal, refusal } from './heartbeat-request.ts'
+import { decideLeaving } from './leave.ts'
+import { findMember } from './member-identity.ts'
+import { reconcile } from './reconcile.ts'
+
+export interface ConsumerHeartbeat {
+  readonly ticket: Ticket
+  /** Checked by `problemWith` before, and with a member id. */
+  readonly request: ConsumerGroupHeartbeatRequest
+  readonly client: Client
 }
+
+/**
+ * A heartbeat joins, leaves, changes a subscription, acknowledges an assignment, or only says that the member is there.
+ * Whatever of these it is, it takes the member one step towards its target, and the group a step further where topics
+ * or subscriptions have changed.
+ */
+export function decideConsumerHeartbeat(group: Group, heartbeat: ConsumerHeartbeat, now: Circumstances): Decision {
+  const { request, ticket } = heartbeat
+  const found = consumerGroupFor(group, request)
+  if ('errorCode' in found) return replyOnly(ticket, refused(found))
+  if (request.memberEpoch < 0) return decideLeaving(found.group, heartbeat, now)
+  return beat(found.group, heartbeat, now)
+}
+
+/** Whoever joins makes the group, also of a classic one that is empty. */
+function consumerGroupFor({ groupId, membership }: Group, request: ConsumerGroupHeartbeatRequest): { readonly group: ConsumerGroup | undefined } | Refusal {
+  if (membership?.kind === 'consumer') return { group: membership }
+  const isFree = membership === undefined || membership.phase.state === 'Empty'
+  if (isFree && request.memberEpoch === memberEpoch.joining) return { group: undefined }
+  const message = membership === undefined ? `there is no group ${groupId}` : `the group ${groupId} is not a consumer group`
+  return refusal(ErrorCode.GROUP_ID_NOT_FOUND, message)
+}
+
+function beat(group: ConsumerGroup | undefined, { request, client, ticket }: ConsumerHeartbeat, now: Circumstances): Decision {
+  const { memberId } = request
+  const owned = request.topicPartitions === null ? undefined : assignmentOf(request.topicPartitions)
+  const { consumerMembersMax } = now.settings
+  if (group !== undefined && group.members.size >= consumerMembersMax && !group.members.has(memberId)) {
+    return replyOnly(ticket, refused(refusal(ErrorCode.GROUP_MAX_SIZE_REACHED, `the group has ${consumerMembersMax} members, which is all that it may have`)))
+  }
+  const change = new ConsumerChange(group, now.topics)
+  const before = findMember(change, { request, owned })
+  if ('errorCode' in before) return replyOnly(ticket, refused(before))
+  const updated = updatedMember(before, { request, client })
+  change.put(updated)
+  const subscribesAnew = updated.topicNames !== before.topicNames || updated.topicRegex !== before.topicRegex
+  if (subscribesAnew) change.raiseEpoch()
+  else change.raiseEpochIfTopicsChanged()
+  change.assignIfNeeded()
+  const after = reconcile(change.group.members.get(memberId)!, { group: change.group, owned })
+  change.put(after)
+  const tellsAll = request.memberEpoch === memberEpoch.joining || isFullRequest(request)
+  return {
+    records: change.records,
+    replies: [{ ticket, response: answer(after, { isTold: tellsAll || !isEqual(before.assigned, after.assigned), now }) }],
+    touched: [{ memberId, timeoutMs: now.settings.consumerSessionTimeoutMs }],
+  }
+}
+
+/** A client that is not sure that we know everything about it says everything, and is told everything. */
+function isFullRequest({ rebalanceTimeoutMs, subscribedTopicNames, subscribedTopicRegex, topicPartitions }: ConsumerGroupHeartbeatRequest): boolean {
+  return rebalanceTimeoutMs !== -1 && (subscribedTopicNames !== null || subscribedTopicRegex !== null) && topicPartitions !== null
+}
+
+interface From {
+  readonly request: ConsumerGroupHeartbeatRequest
+  readonly client: Client
+}
+
+/** What a request leaves out stays as it was. The same member where nothing changes. */
+function updatedMember(member: ConsumerMember, { request, client }: From): ConsumerMember {
+  const { subscribedTopicNames: names, subscribedTopicRegex: regex } = request
+  const topicNames = names === null ? member.topicNames : [...new Set(names)].sort()
+  const isSameNames = topicNames.length === member.topicNames.length && topicNames.every((name, index) => name === member.topicNames[index])
+  const updated: ConsumerMember = {
+    ...member,
+    ...client,
+    instanceId: request.instanceId ?? member.instanceId,
+    rackId: request.rackId ?? member.rackId,
+    rebalanceTimeoutMs: request.rebalanceTimeoutMs === -1 ? member.rebalanceTimeoutMs : request.rebalanceTimeoutMs,
+    topicNames: isSameNames ? member.topicNames : topicNames,
+    // An empty pattern takes the subscription by pattern back.
+    topicRegex: regex === null ? member.topicRegex : regex === '' ? undefined : regex,
+    assignor: request.serverAssignor ?? member.assignor,
+  }
+  const fields = Object.keys(updated) as (keyof ConsumerMember)[]
+  return fields.every((name) => updated[name] === member[name]) ? member : updated
+}
+
+function answer(member: ConsumerMember, { isTold, now }: { readonly isTold: boolean; readonly now: Circumstances }): ConsumerGroupHeartbeatResponse {
+  return {
+    errorCode: ErrorCode.NONE,
+    memberId: member.memberId,
+    memberEpoch: member.epoch,
+    heartbeatIntervalMs: now.settings.consumerHeartbeatIntervalMs,
+    assignment: isTold ? { topicPartitions: topicPartitionsOf(member.assigned) } : null,
+  }
+}
+
+export function refused({ errorCode, errorMessage }: Refusal): ConsumerGroupHeartbeatResponse {
+  return { errorCode, errorMessage, memberId: null, memberEpoch: 0, heartbeatIntervalMs: 0 }
+}
+
