@@ -44,6 +44,7 @@ export const tierLimits: TierLimits = {
   damageHoldMs: 30_000,
   deleteDelayMs: 600_000,
   intentAgeMsMax: 86_400_000,
+  sweepEveryMs: 300_000,
   orphanAgeMsMin: 86_400_000,
   deletedTopicKeepMs: 7 * 86_400_000,
   retentionRowsMax: 64,

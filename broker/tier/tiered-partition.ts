@@ -4,6 +4,7 @@
 import type { Clock } from '../runtime/clock.ts'
 import { type ColdRead, ColdReader, type ColdReadResult } from './cold-reader.ts'
 import type { Manifest } from './manifest.ts'
+import type { ManifestHead } from './manifest-items.ts'
 import type { PartitionUpload } from './partition-upload.ts'
 import { reconcile } from './reconciliation.ts'
 import { planEviction, planLogStart } from './retention.ts'
@@ -12,6 +13,7 @@ import { TierError, tierErrorOf } from './tier-error.ts'
 import type { OnTierEvent } from './tier-events.ts'
 import type { FoundTimestamp, TierIo } from './tier-io.ts'
 import type { TierSource } from './tier-source.ts'
+import type { TieredSegment } from './tiered-segment.ts'
 import { findMaxTimestamp, findTimestamp } from './time-search.ts'
 import type { UploadLag } from './upload-plan.ts'
 import type { Uploader } from './uploader.ts'
@@ -37,6 +39,8 @@ export interface TieredPartitionLimits {
   readonly deleteDelayMs: number
   /** Milliseconds after which an upload that nobody ended counts as given up. */
   readonly intentAgeMsMax: number
+  /** Milliseconds between two looks at intents and retired objects. */
+  readonly sweepEveryMs: number
   /** Objects that nothing names are let alone for so many milliseconds. */
   readonly orphanAgeMsMin: number
   /** Rows that retention looks at, and objects that it deletes, in one tick. */
@@ -53,6 +57,10 @@ type State =
 export class TieredPartition {
   readonly #options: TieredPartitionOptions
   #state: State = { kind: 'opening' }
+  /** The oldest rows, as long as they are: retention looks at them every few seconds, and they seldom change. */
+  #oldest: { readonly generation: number; readonly rows: readonly TieredSegment[] } = { generation: -1, rows: [] }
+  /** Monotonic; when intents and retired objects are to be looked at again. */
+  #sweepAt = -Infinity
   #ticking: Promise<void> | undefined
   #ticksAgain = false
 
@@ -203,20 +211,37 @@ export class TieredPartition {
 
   async #retain(now: number, isClockTrusted: boolean): Promise<void> {
     const { manifest, source, limits, onEvent } = this.#options
-    const head = await manifest.refresh()
+    const { head } = manifest
     if (head === undefined || !manifest.isClaimed) return
-    const rows = await manifest.rowsFrom(0, limits.retentionRowsMax)
+    const rows = await this.#oldestRows(head)
     const { localBytes, lastStableOffset } = source
     const state = { now, isClockTrusted, config: source.config(), head, rows, local: source.sealedSegments(), localBytes, lastStableOffset }
     const logStart = Math.max(planLogStart(state), source.logStartOffset)
-    if (await advanceLogStart(manifest, logStart)) {
+    if (logStart > head.logStart) {
+      // Planned for this very head: under another one there may be less to delete, and more ticks to do it in.
+      const isMoved = await manifest.change((current) => (current === head ? { head: { ...current, logStart }, writes: [] } : undefined))
+      if (!isMoved) return
       onEvent({ kind: 'log start advanced', partition: this.name, logStart, why: 'retention' })
     }
     await source.advanceLogStart(logStart)
+    if (head.segments === 0 || rows.length === 0 || rows[0]!.endOffset > logStart) return
     const retired = await retireRows(manifest, now)
+    if (retired.length === 0) return
     const bytes = retired.reduce((total, row) => total + row.batchesBytes, 0)
-    if (retired.length > 0) onEvent({ kind: 'retired', partition: this.name, segments: retired.length, bytes })
-    if (retired.length > 0 || logStart > head.logStart) this.#ticksAgain = true
+    onEvent({ kind: 'retired', partition: this.name, segments: retired.length, bytes })
+    this.#oldest = { generation: -1, rows: [] }
+    this.#sweepAt = -Infinity
+    this.#ticksAgain = true
+  }
+
+  async #oldestRows(head: ManifestHead): Promise<readonly TieredSegment[]> {
+    const { manifest, limits } = this.#options
+    if (head.segments === 0) return []
+    const { generation, rows } = this.#oldest
+    // Rows at the end are more by now; they matter once the oldest are gone, or if these were all there was.
+    const isKnown = generation === head.generation && (rows.length === limits.retentionRowsMax || rows.at(-1)?.endOffset === head.tieredEnd)
+    if (!isKnown) this.#oldest = { generation: head.generation, rows: await manifest.rowsFrom(0, limits.retentionRowsMax) }
+    return this.#oldest.rows
   }
 
   async #evict(now: number, isClockTrusted: boolean): Promise<void> {
@@ -231,9 +256,9 @@ export class TieredPartition {
   }
 
   async #sweep(now: number): Promise<void> {
-    const { manifest, upload, io, limits, onEvent } = this.#options
+    const { manifest, upload, io, clock, limits, onEvent } = this.#options
     const { head } = manifest
-    if (head === undefined || !manifest.isClaimed) return
+    if (head === undefined || !manifest.isClaimed || clock.monotonic() < this.#sweepAt) return
     const intents = (await manifest.intents()).filter((intent) => {
       return intent.uuid !== upload.intent?.uuid && (intent.epoch < head.epoch || now - intent.startedAt > limits.intentAgeMsMax)
     })
@@ -242,6 +267,8 @@ export class TieredPartition {
     const deleted = await deleteRetired(manifest, { io, now, graceMs: limits.deleteDelayMs, limit: limits.retentionRowsMax })
     const bytes = deleted.reduce((total, one) => total + one.bytes, 0)
     if (deleted.length > 0) onEvent({ kind: 'deleted', partition: this.name, objects: deleted.length, bytes })
+    // What was just retired is due after the delay; nothing else of ours can be.
+    this.#sweepAt = clock.monotonic() + (deleted.length === limits.retentionRowsMax ? 0 : limits.sweepEveryMs)
   }
 
   async #searched(endOffset: number): Promise<{ start: number; end: number }> {

@@ -40,6 +40,8 @@ interface Entry {
 export class Uploader {
   readonly #options: UploaderOptions
   readonly #entries = new Map<PartitionUpload, Entry>()
+  /** Of the entries, so that an offer does not look at all partitions. */
+  readonly #waiting = new Set<PartitionUpload>()
   #uploading = 0
   #uploadedBytes = 0
   #uploadedSegments = 0
@@ -59,7 +61,7 @@ export class Uploader {
     this.#entries.set(partition, entry)
     if (entry.standing.kind === 'uploading') entry.standing.isWanted = true
     if (entry.standing.kind !== 'idle') return
-    entry.standing = { kind: 'waiting' }
+    this.#wait(partition, entry)
     this.#startNext()
   }
 
@@ -67,6 +69,7 @@ export class Uploader {
   withdraw(partition: PartitionUpload): void {
     const standing = this.#entries.get(partition)?.standing
     this.#entries.delete(partition)
+    this.#waiting.delete(partition)
     if (standing?.kind === 'resting') standing.timer.cancel()
     if (standing?.kind === 'uploading') standing.abort.abort()
   }
@@ -86,10 +89,10 @@ export class Uploader {
   #oldest(): [PartitionUpload, Entry] | undefined {
     let oldest: [PartitionUpload, Entry] | undefined
     let least = Infinity
-    for (const [partition, entry] of this.#entries) {
-      if (entry.standing.kind !== 'waiting') continue
+    for (const partition of this.#waiting) {
+      const entry = this.#entries.get(partition)!
       const { sealedAt } = partition.lag
-      if (sealedAt === undefined) entry.standing = { kind: 'idle' }
+      if (sealedAt === undefined) this.#settle(partition, entry, { kind: 'idle' })
       else if (sealedAt < least) {
         least = sealedAt
         oldest = [partition, entry]
@@ -98,9 +101,19 @@ export class Uploader {
     return oldest
   }
 
+  #wait(partition: PartitionUpload, entry: Entry): void {
+    entry.standing = { kind: 'waiting' }
+    this.#waiting.add(partition)
+  }
+
+  #settle(partition: PartitionUpload, entry: Entry, standing: Standing): void {
+    entry.standing = standing
+    this.#waiting.delete(partition)
+  }
+
   async #upload(partition: PartitionUpload, entry: Entry): Promise<void> {
     const standing: Standing = { kind: 'uploading', abort: new AbortController(), isWanted: false }
-    entry.standing = standing
+    this.#settle(partition, entry, standing)
     try {
       const bytes = await partition.uploadNext(standing.abort.signal)
       entry.failures = 0
@@ -108,7 +121,9 @@ export class Uploader {
         this.#uploadedBytes += bytes
         this.#uploadedSegments++
       }
-      entry.standing = { kind: bytes !== undefined || standing.isWanted ? 'waiting' : 'idle' }
+      if (!this.#entries.has(partition)) return
+      if (bytes !== undefined || standing.isWanted) this.#wait(partition, entry)
+      else entry.standing = { kind: 'idle' }
     } catch (cause) {
       this.#rest(partition, entry, tierErrorOf(`uploading ${partition.name}`, cause))
     }
@@ -129,7 +144,7 @@ export class Uploader {
     const retryMs = error.code === 'damaged' ? maxMs : backoffMs(entry.failures, { firstMs, maxMs, random })
     onEvent({ kind: 'upload failed', partition: partition.name, error, attempt: entry.failures, retryMs })
     const timer = clock.after(retryMs, () => {
-      entry.standing = { kind: 'waiting' }
+      this.#wait(partition, entry)
       this.#startNext()
     })
     entry.standing = { kind: 'resting', timer }

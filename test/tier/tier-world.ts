@@ -46,7 +46,7 @@ export class TierWorld {
     this.store = options.store
     this.log = options.log
     this.io = options.io
-    const limits = { uploadRetryMs: 1, uploadRetryMsMax: 5, ...options.limits }
+    const limits = { uploadRetryMs: 1, uploadRetryMsMax: 5, sweepEveryMs: 0, ...options.limits }
     this.tier = new Tier({
       clock: this.clock, random: nodeRandom, table: this.table, io: this.io, clusterId: 'test-cluster', limits,
       onEvent: (event) => this.events.push(event),
