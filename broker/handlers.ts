@@ -3,6 +3,8 @@
 import { alterConfigs } from './api/alter-configs.ts'
 import { apiVersions } from './api/api-versions.ts'
 import type { ClusterContext } from './api/context.ts'
+import { consumerGroupDescribe } from './api/consumer-group-describe.ts'
+import { consumerGroupHeartbeat } from './api/consumer-group-heartbeat.ts'
 import { createPartitions } from './api/create-partitions.ts'
 import { createTopics } from './api/create-topics.ts'
 import { deleteGroups } from './api/delete-groups.ts'
@@ -61,6 +63,7 @@ export function handlersOf(served: Served): readonly Handler[] {
     initProducerId(producerIds),
     findCoordinator(coordinators),
     joinGroup(groups), syncGroup(groups), heartbeat(groups), leaveGroup(groups),
+    consumerGroupHeartbeat(groups), consumerGroupDescribe(groups),
     offsetCommit(groups), offsetFetch(groups), offsetDelete(groups),
     listGroups(groups), describeGroups(groups), deleteGroups(groups),
     apiVersions(served.apis),
