@@ -38,6 +38,11 @@ export interface BlockCacheLimits {
   readonly failureHoldMs: number
 }
 
+/** Whether bytes are those that lie at `position`: a segment's index knows. */
+export interface BlockCheck {
+  matches(bytes: Buffer, position: number): boolean
+}
+
 export class BlockCache {
   readonly #options: BlockCacheOptions
   readonly #memory: FillCache<Buffer>
@@ -65,26 +70,26 @@ export class BlockCache {
   }
 
   /**
-   * The block of `segment` that holds byte `position` of its batches. Throws `TierError`: `away`, `missing`, `damaged`
-   * where the object is shorter than its row says, `busy`.
+   * The block of `segment` that holds byte `position` of its batches, held against the index's checksums. Throws `TierError`: `away`, `missing`, `damaged`
+   * where the object is not what was uploaded, `busy`.
    */
-  read(segment: TieredSegment, position: number): Promise<Buffer> {
+  read(segment: TieredSegment, position: number, index: BlockCheck): Promise<Buffer> {
     const block = this.#blockAt(segment, position)
     const id = idOf(block)
     if (this.#memory.has(id)) this.#hits++
     return this.#memory.get(id, async () => {
-      const kept = await this.#options.files?.read(block)
+      const kept = await this.#kept(block, index)
       if (kept !== undefined) this.#hits++
-      const bytes = kept ?? (await this.#fetchInTurn(block))
+      const bytes = kept ?? (await this.#fetchInTurn(block, index))
       return { value: bytes, bytes: bytes.length }
     })
   }
 
   /** Fetches the block in the background, unless others keep the store busy. */
-  readAhead(segment: TieredSegment, position: number): void {
+  readAhead(segment: TieredSegment, position: number, index: BlockCheck): void {
     const { fillsMax } = this.#options.limits
     if (position >= segment.batchesBytes || this.#memory.has(idOf(this.#blockAt(segment, position)))) return
-    if (this.#memory.fills < Math.max(1, fillsMax / 2)) this.read(segment, position).catch(() => {})
+    if (this.#memory.fills < Math.max(1, fillsMax / 2)) this.read(segment, position, index).catch(() => {})
   }
 
   /** Says that a reader has gone past the block. */
@@ -104,15 +109,23 @@ export class BlockCache {
     return { key: segment.key, uuid: segment.key.slice(-22), start, end: Math.min(start + this.blockBytes, segment.batchesBytes) }
   }
 
-  async #fetchInTurn(block: Block): Promise<Buffer> {
+  async #kept(block: Block, index: BlockCheck): Promise<Buffer | undefined> {
+    const { files } = this.#options
+    const bytes = await files?.read(block)
+    if (bytes === undefined || index.matches(bytes, block.start)) return bytes
+    await files?.discard(block)
+    return undefined
+  }
+
+  async #fetchInTurn(block: Block, index: BlockCheck): Promise<Buffer> {
     try {
-      return await this.#fetches.use({ units: 1 }, () => this.#fetch(block))
+      return await this.#fetches.use({ units: 1 }, () => this.#fetch(block, index))
     } catch (cause) {
       throw tierErrorOf('waiting for a fetch', cause)
     }
   }
 
-  async #fetch(block: Block): Promise<Buffer> {
+  async #fetch(block: Block, index: BlockCheck): Promise<Buffer> {
     const { store, clock, files, limits } = this.#options
     const { key, start, end } = block
     const doing = `fetching [${start}, ${end}) of ${key}`
@@ -121,6 +134,7 @@ export class BlockCache {
     const bytes = await callWithin(doing, { clock, timeoutMs: limits.fetchTimeoutMs }, (signal) => store.getRange(key, { start, end }, signal))
     if (bytes === undefined) throw new TierError('missing', `${doing}: there is no such object`)
     if (bytes.length !== end - start) throw new TierError('damaged', `${doing}: ${bytes.length} bytes came`)
+    if (!index.matches(bytes, start)) throw new TierError('damaged', `${doing}: what came does not match its checksums`)
     this.#fetchedBytes += bytes.length
     void files?.write(block, bytes)
     return bytes

@@ -65,9 +65,7 @@ export class InProcessTierIo implements TierIo {
   }
 
   readAhead(segment: TieredSegment, bytes: number): void {
-    // The index is needed as soon as the blocks are.
-    this.#indexes.load(segment).catch(() => {})
-    this.#reader.readAhead(segment, 0, bytes)
+    this.#reader.readAhead(segment, bytes)
   }
 
   findTimestamp(search: TimestampSearch): Promise<FoundTimestamp | undefined> {

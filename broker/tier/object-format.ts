@@ -2,7 +2,7 @@
 // the broker that wrote it. Nothing else is: the manifests can be made anew from the bucket alone.
 //
 //   0                 batchesBytes                                          bytes - footer                bytes
-//   | record batches  | offsets | times | aborted | epochs | producers      | footer                         |
+//   | record batches  | offsets | times | aborted | checksums | epochs | producers | footer               |
 //
 // The footer, read from the end of the object (big-endian; kinds count from 1 in the order above):
 //

@@ -3,25 +3,34 @@
 //   offsets    | offset 8 | position 8 | ...                                    sparse, ascending in both
 //   times      | timestamp 8 | offset 8 | ...                                   sparse, ascending in both
 //   aborted    | producer id 8 | first offset 8 | last offset 8 | last stable offset 8 | ...
+//   checksums  | bytes per chunk 4 | CRC32C 4 | ...                             of the batches, chunk by chunk
 //   epochs     | epoch 4 | start offset 8 | ...                                 ascending in both
 //   producers  log/'s own format
 //
 // Offsets are absolute and 64 bits wide: a compacted segment can span more than 2^31 offsets. Positions count from the
 // object's first byte. The entries say what those of `SegmentSections` say, but are made anew from the batches that are
-// uploaded; only epochs, producers and aborted transactions come from the log.
+// uploaded; only epochs, producers and aborted transactions come from the log. The checksums cover what a batch's own
+// does not: its base offset and leader epoch.
 
 import type { AbortedTransaction, SegmentSections } from '../log/sealed-segment.ts'
 import { readInt64 } from '../protocol/reader.ts'
 import { writeInt64 } from '../protocol/writer.ts'
 import { TierError } from './tier-error.ts'
 
-/** In the order in which they lie in the object: a cold read takes the first three in one request. */
-export const sectionKinds = ['offsets', 'times', 'aborted', 'epochs', 'producers'] as const
+/** In the order in which they lie in the object: a cold read takes the first four in one request. */
+export const sectionKinds = ['offsets', 'times', 'aborted', 'checksums', 'epochs', 'producers'] as const
 export type SectionKind = (typeof sectionKinds)[number]
 
 export type OffsetEntry = SegmentSections['offsets'][number]
 export type TimeEntry = SegmentSections['times'][number]
 export type EpochEntry = SegmentSections['epochs'][number]
+
+export interface ChunkChecksums {
+  /** The last chunk is shorter. */
+  readonly chunkBytes: number
+  /** Of each chunk. */
+  readonly crcs: readonly number[]
+}
 
 /** What the entries of a segment must lie in. */
 export interface SegmentBounds {
@@ -52,6 +61,13 @@ export function encodeAborted(entries: readonly AbortedTransaction[]): Buffer {
     writeInt64(bytes, at + 16, one.lastOffset)
     writeInt64(bytes, at + 24, one.lastStableOffset)
   } })
+}
+
+export function encodeChecksums({ chunkBytes, crcs }: ChunkChecksums): Buffer {
+  const bytes = Buffer.allocUnsafe(4 + 4 * crcs.length)
+  bytes.writeUInt32BE(chunkBytes, 0)
+  crcs.forEach((crc, index) => bytes.writeUInt32BE(crc, 4 + 4 * index))
+  return bytes
 }
 
 export function encodeEpochs(entries: readonly EpochEntry[]): Buffer {
@@ -91,6 +107,13 @@ export function decodeAborted(bytes: Buffer): AbortedTransaction[] {
   const isSound = entries.every((one) => one.producerId >= 0 && one.firstOffset >= 0 && one.firstOffset <= one.lastOffset)
   if (!isSound) throw damaged('aborted', 'a transaction ends before it starts')
   return entries
+}
+
+export function decodeChecksums(bytes: Buffer, { batchesBytes }: SegmentBounds): ChunkChecksums {
+  const chunkBytes = bytes.length < 4 ? 0 : bytes.readUInt32BE(0)
+  const count = chunkBytes === 0 ? -1 : Math.ceil(batchesBytes / chunkBytes)
+  if (bytes.length !== 4 + 4 * count) throw damaged('checksums', `${bytes.length} bytes do not fit ${batchesBytes} bytes of batches`)
+  return { chunkBytes, crcs: Array.from({ length: count }, (_, index) => bytes.readUInt32BE(4 + 4 * index)) }
 }
 
 export function decodeEpochs(bytes: Buffer): EpochEntry[] {

@@ -2,10 +2,13 @@
 
 import type { AbortedTransaction } from '../log/sealed-segment.ts'
 import type { ObjectStore } from '../objects/object-store.ts'
+import { crc32c } from '../protocol/crc32c.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { FillCache } from './fill-cache.ts'
 import { sectionIn } from './object-format.ts'
-import { decodeAborted, decodeOffsets, decodeTimes, type OffsetEntry, type SectionKind, type TimeEntry } from './object-sections.ts'
+import {
+  type ChunkChecksums, decodeAborted, decodeChecksums, decodeOffsets, decodeTimes, type OffsetEntry, type SectionKind, type TimeEntry,
+} from './object-sections.ts'
 import { TierError } from './tier-error.ts'
 import type { TieredSegment } from './tiered-segment.ts'
 import { callWithin } from './within.ts'
@@ -13,16 +16,28 @@ import { callWithin } from './within.ts'
 /** Positions where readers stopped, which is where they go on; a handful is enough for those who read abreast. */
 const resumesMax = 16
 
+export interface SegmentIndexSections {
+  readonly offsets: readonly OffsetEntry[]
+  readonly times: readonly TimeEntry[]
+  readonly aborted: readonly AbortedTransaction[]
+  readonly checksums: ChunkChecksums
+  readonly batchesBytes: number
+}
+
 export class SegmentIndex {
   readonly #offsets: readonly OffsetEntry[]
   readonly #times: readonly TimeEntry[]
   readonly #aborted: readonly AbortedTransaction[]
+  readonly #checksums: ChunkChecksums
+  readonly #batchesBytes: number
   readonly #resumes = new Map<number, number>()
 
-  constructor(sections: { offsets: readonly OffsetEntry[]; times: readonly TimeEntry[]; aborted: readonly AbortedTransaction[] }) {
+  constructor(sections: SegmentIndexSections) {
     this.#offsets = sections.offsets
     this.#times = sections.times
     this.#aborted = sections.aborted
+    this.#checksums = sections.checksums
+    this.#batchesBytes = sections.batchesBytes
   }
 
   /** Where a batch begins from which the one with `offset` is not far; its own beginning where a reader stopped there. */
@@ -40,6 +55,19 @@ export class SegmentIndex {
   /** No record before this offset has a timestamp of `timestamp` or later. Undefined: the index says nothing of it. */
   offsetBefore(timestamp: number): number | undefined {
     return last(this.#times, (entry) => entry.timestamp < timestamp)?.offset
+  }
+
+  /** Whether bytes from `position` of the batches on are those that were uploaded, as far as they are whole chunks. */
+  matches(bytes: Buffer, position: number): boolean {
+    const { chunkBytes, crcs } = this.#checksums
+    const end = position + bytes.length
+    for (let chunk = Math.ceil(position / chunkBytes); chunk < crcs.length; chunk++) {
+      const start = chunk * chunkBytes
+      const chunkEnd = Math.min(start + chunkBytes, this.#batchesBytes)
+      if (chunkEnd > end) break
+      if (crc32c(bytes.subarray(start - position, chunkEnd - position)) !== crcs[chunk]) return false
+    }
+    return true
   }
 
   /** The aborted transactions with records or marker in [start, end). */
@@ -69,7 +97,7 @@ export interface SegmentIndexesOptions {
   readonly failureHoldMs: number
 }
 
-const indexKinds: readonly SectionKind[] = ['offsets', 'times', 'aborted']
+const indexKinds: readonly SectionKind[] = ['offsets', 'times', 'aborted', 'checksums']
 
 export class SegmentIndexes {
   readonly #options: SegmentIndexesOptions
@@ -83,9 +111,10 @@ export class SegmentIndexes {
   /** Throws `TierError`: `away`, `missing`, `damaged`. */
   load(segment: TieredSegment): Promise<SegmentIndex> {
     return this.#cache.get(segment.key, async () => {
-      const [offsets, times, aborted] = await this.sections(segment, indexKinds)
+      const [offsets, times, aborted, checksums] = await this.sections(segment, indexKinds)
       const index = new SegmentIndex({
         offsets: decodeOffsets(offsets!, segment), times: decodeTimes(times!, segment), aborted: decodeAborted(aborted!),
+        checksums: decodeChecksums(checksums!, segment), batchesBytes: segment.batchesBytes,
       })
       // Four times what is in the object is about what the entries take as JavaScript objects.
       return { value: index, bytes: 4 * (offsets!.length + times!.length + aborted!.length) + 256 }

@@ -46,9 +46,14 @@ export class SegmentReader {
     return this.#readFrom(index, request, deadlineMs)
   }
 
-  readAhead(segment: TieredSegment, position: number, bytes: number): void {
+  /** Starts to fetch the first `bytes` of the batches, once the index is there. */
+  readAhead(segment: TieredSegment, bytes: number): void {
+    this.#options.indexes.load(segment).then((index) => this.#readAhead(index, segment, { start: 0, end: bytes }), () => {})
+  }
+
+  #readAhead(index: SegmentIndex, segment: TieredSegment, { start, end }: { start: number; end: number }): void {
     const { blocks } = this.#options
-    for (let at = position; at < position + bytes && at < segment.batchesBytes; at += blocks.blockBytes) blocks.readAhead(segment, at)
+    for (let at = start; at < end && at < segment.batchesBytes; at += blocks.blockBytes) blocks.readAhead(segment, at, index)
   }
 
   async findTimestamp({ segment, timestamp, offset, endOffset }: TimestampSearch): Promise<FoundTimestamp | undefined> {
@@ -104,7 +109,7 @@ export class SegmentReader {
     let length = bytesMax + limits.indexIntervalBytes
     while (position < segment.batchesBytes) {
       const end = Math.min(position + length, segment.batchesBytes)
-      const window = await this.#window(segment, { start: position, end, deadlineMs })
+      const window = await this.#window(index, segment, { start: position, end, deadlineMs })
       const cut = cutBatches(window.bytes, request, { bounds: segment, batchBytesMax: limits.batchBytesMax })
       if (cut.end > cut.start || cut.neededBytes === undefined) return this.#answer(index, request, { position, window, cut })
       if (window.isCut) return pending(request)
@@ -124,7 +129,7 @@ export class SegmentReader {
     const next = position + cut.end
     if (cut.end > cut.start) index.resumeAt(cut.nextOffset, next)
     this.#spend(segment, position, next)
-    if (cut.end > cut.start) this.readAhead(segment, next, this.#options.limits.readAheadBytes)
+    if (cut.end > cut.start) this.#readAhead(index, segment, { start: next, end: next + this.#options.limits.readAheadBytes })
     // A segment that was read to its last batch is read to its end, though compaction may have taken what was there.
     const nextOffset = next === segment.batchesBytes ? segment.endOffset : cut.nextOffset
     return {
@@ -134,21 +139,21 @@ export class SegmentReader {
   }
 
   /** Bytes [start, end) of the batches, or as many of them as are there in time. */
-  async #window(segment: TieredSegment, want: { start: number; end: number; deadlineMs: number }): Promise<Window> {
+  async #window(index: SegmentIndex, segment: TieredSegment, want: { start: number; end: number; deadlineMs: number }): Promise<Window> {
     const { clock, blocks } = this.#options
     const first = want.start - (want.start % blocks.blockBytes)
     const reads: Promise<Buffer>[] = []
-    for (let at = first; at < want.end; at += blocks.blockBytes) reads.push(blocks.read(segment, at))
+    for (let at = first; at < want.end; at += blocks.blockBytes) reads.push(blocks.read(segment, at, index))
     // Each is looked at in its turn; one that fails meanwhile must not count as unhandled.
     for (const read of reads) read.catch(() => {})
     const bytes = Buffer.allocUnsafeSlow(want.end - want.start)
     let filled = 0
-    for (const [index, read] of reads.entries()) {
+    for (const [count, read] of reads.entries()) {
       const block = await valueWithin(clock, want.deadlineMs, read).catch((cause: unknown) => {
         if (filled === 0) throw cause
       })
       if (block === undefined) return { bytes: bytes.subarray(0, filled), isCut: true }
-      const from = index === 0 ? want.start - first : 0
+      const from = count === 0 ? want.start - first : 0
       filled += block.copy(bytes, filled, from)
     }
     return { bytes, isCut: false }

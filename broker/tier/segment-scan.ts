@@ -1,7 +1,7 @@
 import { crc32c } from '../protocol/crc32c.ts'
 import { batchHeaderBytes, batchLengthAt, RecordBatch } from '../protocol/record-batch.ts'
 import type { DiskFile } from '../runtime/disk.ts'
-import type { OffsetEntry, TimeEntry } from './object-sections.ts'
+import type { ChunkChecksums, OffsetEntry, TimeEntry } from './object-sections.ts'
 import { TierError } from './tier-error.ts'
 
 export interface ScanOptions {
@@ -18,6 +18,8 @@ export interface ScanLimits {
   readonly batchBytesMax: number
   /** Bytes of batches between two entries of the offset index. */
   readonly indexIntervalBytes: number
+  /** Bytes of batches that one checksum of the object covers. */
+  readonly checksumBytes: number
   /** Bytes read from the file at a time. */
   readonly chunkBytes: number
 }
@@ -34,6 +36,7 @@ export interface SegmentScan {
   readonly crc32c: number
   readonly offsets: readonly OffsetEntry[]
   readonly times: readonly TimeEntry[]
+  readonly checksums: ChunkChecksums
 }
 
 /**
@@ -82,6 +85,8 @@ class Scan {
   #records = 0
   #maxTimestamp = -1
   #crc = 0
+  readonly #chunkCrcs: number[] = []
+  #chunkLeft = 0
 
   constructor(options: ScanOptions) {
     this.#options = options
@@ -102,8 +107,23 @@ class Scan {
       at += length
     }
     // One pass over all batches of a chunk: the checksum of the object is made of large pieces.
-    if (wantedFrom >= 0) this.#crc = crc32c(bytes.subarray(wantedFrom, at), this.#crc)
+    if (wantedFrom >= 0) this.#sum(bytes.subarray(wantedFrom, at))
     return bytes.subarray(at)
+  }
+
+  #sum(bytes: Buffer): void {
+    this.#crc = crc32c(bytes, this.#crc)
+    const { checksumBytes } = this.#options.limits
+    for (let at = 0; at < bytes.length; ) {
+      if (this.#chunkLeft === 0) {
+        this.#chunkCrcs.push(0)
+        this.#chunkLeft = checksumBytes
+      }
+      const part = bytes.subarray(at, at + this.#chunkLeft)
+      this.#chunkCrcs.push(crc32c(part, this.#chunkCrcs.pop()))
+      this.#chunkLeft -= part.length
+      at += part.length
+    }
   }
 
   finish(): SegmentScan {
@@ -111,6 +131,7 @@ class Scan {
     return {
       position: this.#position, batchesBytes: this.#bytes, batchCount: this.#batches, recordCount: this.#records,
       maxTimestamp: this.#maxTimestamp, crc32c: this.#crc, offsets: this.#offsets, times: this.#times,
+      checksums: { chunkBytes: this.#options.limits.checksumBytes, crcs: this.#chunkCrcs },
     }
   }
 

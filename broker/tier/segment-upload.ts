@@ -7,7 +7,7 @@ import type { Clock } from '../runtime/clock.ts'
 import { type Disk, DiskError, type DiskFile } from '../runtime/disk.ts'
 import type { ByteRate } from './byte-rate.ts'
 import { encodeTrailer, formatVersion } from './object-format.ts'
-import { encodeAborted, encodeEpochs, encodeOffsets, encodeTimes } from './object-sections.ts'
+import { encodeAborted, encodeChecksums, encodeEpochs, encodeOffsets, encodeTimes } from './object-sections.ts'
 import { scanSegment, type SegmentScan } from './segment-scan.ts'
 import { TierError, tierErrorOf } from './tier-error.ts'
 import type { TierIoLimits, UploadedObject, UploadJob } from './tier-io.ts'
@@ -87,7 +87,7 @@ function trailerOf(job: UploadJob, scan: SegmentScan): ReturnType<typeof encodeT
   }
   return encodeTrailer(head, {
     offsets: encodeOffsets(scan.offsets), times: encodeTimes(scan.times), aborted: encodeAborted(job.aborted),
-    epochs: encodeEpochs(job.epochs), producers: Buffer.from(job.producers),
+    checksums: encodeChecksums(scan.checksums), epochs: encodeEpochs(job.epochs), producers: Buffer.from(job.producers),
   })
 }
 

@@ -150,6 +150,8 @@ export interface TierIoLimits {
   readonly recordsBytesMax: number
   /** Bytes of batches between two entries of an object's offset index. */
   readonly indexIntervalBytes: number
+  /** Bytes of batches that one checksum of an object covers; blocks should be a multiple of it. */
+  readonly checksumBytes: number
   /** Bytes that an upload reads and sends at a time. */
   readonly uploadChunkBytes: number
   /** Bytes that all uploads send together in a second; `Infinity`: no limit. */
@@ -176,6 +178,7 @@ export const tierIoLimits: TierIoLimits = {
   batchBytesMax: 128 * mebibyte,
   recordsBytesMax: 256 * mebibyte,
   indexIntervalBytes: 64 * 1024,
+  checksumBytes: 256 * 1024,
   uploadChunkBytes: mebibyte,
   uploadBytesPerSecond: Infinity,
   requestTimeoutMs: 30_000,

@@ -210,7 +210,7 @@ export class TieredPartition {
   }
 
   async #retain(now: number, isClockTrusted: boolean): Promise<void> {
-    const { manifest, source, limits, onEvent } = this.#options
+    const { manifest, source, onEvent } = this.#options
     const { head } = manifest
     if (head === undefined || !manifest.isClaimed) return
     const rows = await this.#oldestRows(head)

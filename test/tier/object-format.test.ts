@@ -3,7 +3,7 @@ import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import { decodeFooter, encodeTrailer, type ObjectFooter, sectionIn } from '../../broker/tier/object-format.ts'
 import {
-  decodeAborted, decodeEpochs, decodeOffsets, decodeTimes, encodeAborted, encodeEpochs, encodeOffsets, encodeTimes,
+  decodeAborted, decodeChecksums, decodeEpochs, decodeOffsets, decodeTimes, encodeAborted, encodeChecksums, encodeEpochs, encodeOffsets, encodeTimes,
 } from '../../broker/tier/object-sections.ts'
 import { TierError } from '../../broker/tier/tier-error.ts'
 
@@ -34,14 +34,22 @@ const object = fc.record({
     times: zip(made.timestamps, made.offsets, (timestamp, one) => ({ timestamp, offset: one })),
     epochs: zip(made.epochs, made.offsets, (epoch, startOffset) => ({ epoch, startOffset })),
     aborted: made.aborted, producers: Buffer.from(made.producers),
+    // Chunks of a sixteenth of the batches, so that there are sixteen of them, or fewer.
+    checksums: checksumsOf(head.batchesBytes),
   }
 })
 
+function checksumsOf(batchesBytes: number) {
+  const chunkBytes = Math.ceil(batchesBytes / 16)
+  return { chunkBytes, crcs: Array.from({ length: Math.ceil(batchesBytes / chunkBytes) }, (_, index) => index * 999) }
+}
+
 type Made = typeof object extends fc.Arbitrary<infer T> ? T : never
 
-function encode({ head, offsets, times, epochs, aborted, producers }: Made) {
+function encode({ head, offsets, times, epochs, aborted, producers, checksums }: Made) {
   return encodeTrailer(head, {
     offsets: encodeOffsets(offsets), times: encodeTimes(times), epochs: encodeEpochs(epochs), aborted: encodeAborted(aborted), producers,
+    checksums: encodeChecksums(checksums),
   })
 }
 
@@ -57,6 +65,7 @@ suite('object format', () => {
       assert.deepEqual(decodeTimes(section('times'), made.head), made.times)
       assert.deepEqual(decodeEpochs(section('epochs')), made.epochs)
       assert.deepEqual(decodeAborted(section('aborted')), made.aborted)
+      assert.deepEqual(decodeChecksums(section('checksums'), made.head), made.checksums)
       assert.deepEqual(section('producers'), made.producers)
     }))
   })
@@ -79,7 +88,8 @@ suite('object format', () => {
   test('no bytes at all make a decoder throw anything but that they are damaged', () => {
     const bounds = { baseOffset: 0, endOffset: Number.MAX_SAFE_INTEGER, batchesBytes: Number.MAX_SAFE_INTEGER }
     const decoders = [
-      (bytes: Buffer) => decodeOffsets(bytes, bounds), (bytes: Buffer) => decodeTimes(bytes, bounds), decodeEpochs, decodeAborted,
+      (bytes: Buffer) => decodeOffsets(bytes, bounds), (bytes: Buffer) => decodeTimes(bytes, bounds),
+      (bytes: Buffer) => decodeChecksums(bytes, { ...bounds, batchesBytes: 100 }), decodeEpochs, decodeAborted,
       (bytes: Buffer) => decodeFooter(bytes, bytes.length),
     ]
     fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (noise) => {
@@ -99,7 +109,7 @@ suite('object format', () => {
       batchesBytes: 100, batchesCrc32c: 0, maxTimestamp: 5, sealedAt: 6, sections: [],
     }
     const none = Buffer.alloc(0)
-    const content = { offsets: none, times: none, epochs: none, aborted: none, producers: none }
+    const content = { offsets: none, times: none, epochs: none, aborted: none, checksums: none, producers: none }
     const cases: Partial<ObjectFooter>[] = [
       { baseOffset: -1 }, { endOffset: 10 }, { endOffset: 9 }, { batchesBytes: 0 }, { batchesBytes: 101 }, { batchCount: 0 }, { epoch: -1 },
       { generation: -1 }, { partition: -1 }, { maxTimestamp: -2 }, { sealedAt: -1 }, { recordCount: -1 },

@@ -56,7 +56,7 @@ export class TierWorld {
   static async open(options: WorldOptions): Promise<TierWorld> {
     const { directory, clock = nodeClock, table = new MemoryTable() } = options
     const store = options.store instanceof TroubledStore ? options.store : new TroubledStore(options.store)
-    const limits = { ...tierIoLimits, blockBytes: 4096, indexIntervalBytes: 512, readAheadBytes: 8192, uploadChunkBytes: 1000, failureHoldMs: 0, ...options.ioLimits }
+    const limits = { ...tierIoLimits, blockBytes: 4096, indexIntervalBytes: 512, checksumBytes: 300, readAheadBytes: 8192, uploadChunkBytes: 1000, failureHoldMs: 0, ...options.ioLimits }
     const io = await InProcessTierIo.open({
       store, disk: nodeDisk, clock, limits, cacheDirectory: join(directory, 'cache'), recordsOf, onFault: (doing, cause) => { throw new Error(doing, { cause }) },
     })

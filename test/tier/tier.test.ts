@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert'
 import { join } from 'node:path'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { suite, test } from 'node:test'
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
 import { TableError, type CommitResult, type Write } from '../../broker/table/table.ts'
@@ -271,6 +271,28 @@ suite('the tier in trouble', () => {
     const read = await world.readAll(partition, { offset: 0, end: 50 }).catch((error: Error) => error)
     assert.match(String((read as Error).cause && JSON.stringify((read as Error).cause)), /"refused"/)
     world.store.damage = (_, bytes) => bytes
+    assert.ok((await world.readAll(partition, { offset: 0, end: 50 })).equals(world.log.bytesOf(0)))
+  })
+
+  test('a byte that no batch\'s checksum covers is found as well, in the object and in the cache on disk', async () => {
+    const world = await open({ limits: { damageHoldMs: 0 }, ioLimits: { blockMemoryBytesMax: 1 } })
+    world.seal({ segments: 1 })
+    const partition = await world.lead()
+    await world.tieredTo(partition, 50)
+    // The leader epoch of the first batch: 12 to 15.
+    world.store.damage = (_, bytes, start) => {
+      if (start === 0) bytes[15]! ^= 1
+      return bytes
+    }
+    assert.equal((await world.read(partition, 0)).kind, 'refused')
+    world.store.damage = (_, bytes) => bytes
+    assert.equal((await world.read(partition, 0)).kind, 'batches')
+    const cache = join(world.directory, 'cache')
+    await world.until(() => readdirSync(cache).length > 0, 'the block on disk')
+    const [name] = readdirSync(cache)
+    const bytes = readFileSync(join(cache, name!))
+    bytes[15]! ^= 1
+    writeFileSync(join(cache, name!), bytes)
     assert.ok((await world.readAll(partition, { offset: 0, end: 50 })).equals(world.log.bytesOf(0)))
   })
 
