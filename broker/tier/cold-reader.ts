@@ -118,6 +118,7 @@ export class ColdReader {
     const { manifest } = this.#options
     const segment = await manifest.find(offset)
     if (segment !== undefined) return segment
+    manifest.doubt()
     throw new TierError('damaged', `offset ${offset} is within the tier, and no row of the manifest holds it`)
   }
 
@@ -135,8 +136,8 @@ export class ColdReader {
     } catch (cause) {
       const error = tierErrorOf(`reading ${segment.key}`, cause)
       if (error.code === 'damaged') this.#damaged = { key: segment.key, until: clock.monotonic() + limits.damageHoldMs, error }
-      // The row may be an old one: it is looked up anew by whoever asks next.
-      if (error.code === 'missing') this.#options.manifest.dropRows((row) => row.key === segment.key)
+      // Someone else may have retired the row: it is looked up anew by whoever asks next.
+      if (error.code === 'missing') this.#options.manifest.doubt()
       throw error
     }
   }

@@ -1,5 +1,5 @@
 import type { AbortedTransaction } from '../log/sealed-segment.ts'
-import type { TierError } from './tier-error.ts'
+import { TierError } from './tier-error.ts'
 import type { TieredPartition } from './tiered-partition.ts'
 
 export interface ColdTierRange {
@@ -41,9 +41,18 @@ export class ColdTierView {
   async read(range: ColdTierRange): Promise<{ buffers: readonly Buffer[]; aborted: readonly AbortedTransaction[] } | 'pending' | 'unavailable'> {
     const { deadline: deadlineMs, ...request } = range
     const result = await this.#partition.read({ ...request, deadlineMs })
-    if (result.kind === 'batches') return { buffers: result.batches, aborted: result.aborted }
-    // Log and manifest have moved apart since the caller looked at either: it looks again.
-    return result.kind === 'refused' ? 'unavailable' : 'pending'
+    switch (result.kind) {
+      case 'batches': return { buffers: result.batches, aborted: result.aborted }
+      // The log's start is about to follow, if it has not yet: the caller looks again.
+      case 'below start': return 'pending'
+      case 'pending': return 'pending'
+      case 'refused': return 'unavailable'
+      case 'local': {
+        // Nothing is evicted that the manifest does not name, so this says that the manifest was lost, and not "empty".
+        this.#onFault(new TierError('missing', `offset ${range.offset} is neither on disk nor in the manifest`))
+        return 'unavailable'
+      }
+    }
   }
 
   offsetForTimestamp(timestamp: number): Promise<FoundRecord | undefined | 'unavailable'> {

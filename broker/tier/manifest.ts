@@ -181,6 +181,12 @@ export class Manifest {
     }
   }
 
+  /** Says that what is known here does not fit the bucket: it is read anew before it is used again. */
+  doubt(): void {
+    this.#isCurrent = false
+    this.#rows = []
+  }
+
   /** Drops rows from memory that are no longer in the table. */
   dropRows(isGone: (row: TieredSegment) => boolean): void {
     this.#rows = this.#rows.filter((row) => !isGone(row))

@@ -37,11 +37,11 @@ export class TierWorkerClient implements TierIo {
   #death: TierError | undefined
 
   private constructor(options: TierWorkerOptions) {
-    const { store, cacheDirectory, limits } = options
+    const { store, createMissing = false, cacheDirectory, limits } = options
     this.#options = options
     // The same ending as this file's own: `.ts` from source, `.js` in the published package.
     const entry = options.entry ?? new URL(import.meta.url.replace(/tier-worker-client(\.\w+)$/, 'tier-worker$1'))
-    this.#worker = new Worker(entry, { workerData: { store, cacheDirectory, limits } satisfies TierWorkerData })
+    this.#worker = new Worker(entry, { workerData: { store, createMissing, cacheDirectory, limits } satisfies TierWorkerData })
     this.#worker.unref()
     this.#worker.on('message', (message: FromTierWorker) => this.#hear(message))
     this.#worker.on('error', (cause) => this.#die(new TierError('stopped', 'the thread of the tier failed', cause)))

@@ -8,6 +8,7 @@
 //                     { id, error }
 //                     { fault }            something failed that costs speed only
 
+import type { ObjectStoreAddress } from '../objects/open-object-store.ts'
 import type { TierErrorCode } from './tier-error.ts'
 import type { TierIo, TierIoLimits } from './tier-io.ts'
 
@@ -29,18 +30,9 @@ export type FromTierWorker =
 
 /** What the thread makes its own object store, disk and cache from. */
 export interface TierWorkerData {
-  readonly store: StoreAddress
+  readonly store: ObjectStoreAddress
+  /** Makes a bucket where there is none, for development. */
+  readonly createMissing?: boolean
   readonly cacheDirectory: string
   readonly limits: TierIoLimits
 }
-
-export type StoreAddress =
-  | { readonly kind: 'folder'; readonly path: string }
-  | {
-      readonly kind: 's3'
-      readonly bucket: string
-      readonly prefix?: string | undefined
-      readonly region?: string | undefined
-      readonly endpoint?: string | undefined
-      readonly createMissing?: boolean | undefined
-    }

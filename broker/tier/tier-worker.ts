@@ -9,7 +9,7 @@ import { nodeRandom } from '../runtime/node-random.ts'
 import { InProcessTierIo } from './in-process-tier-io.ts'
 import { tierErrorOf } from './tier-error.ts'
 import type { SegmentBatches } from './tier-io.ts'
-import type { CallMessage, FromTierWorker, StoreAddress, TierWorkerData, ToTierWorker } from './tier-worker-messages.ts'
+import type { CallMessage, FromTierWorker, TierWorkerData, ToTierWorker } from './tier-worker-messages.ts'
 
 // The thread that does the tier's I/O, with its own client of the object store, its own cache and its own garbage to
 // collect. A composition root: it makes the real clock, dice and disk. What it does not expect ends it, and the
@@ -18,9 +18,9 @@ import type { CallMessage, FromTierWorker, StoreAddress, TierWorkerData, ToTierW
 const port = parentPort!
 const post = (message: FromTierWorker, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer)
 
-const { store, cacheDirectory, limits } = workerData as TierWorkerData
+const { store, createMissing = false, cacheDirectory, limits } = workerData as TierWorkerData
 const io = await InProcessTierIo.open({
-  store: await openStore(store), disk: nodeDisk, clock: nodeClock, limits, cacheDirectory, recordsOf,
+  store: await openStore(), disk: nodeDisk, clock: nodeClock, limits, cacheDirectory, recordsOf,
   onFault: (doing, cause) => post({ fault: `${doing}: ${String(cause)}` }),
 })
 const uploads = new Map<number, AbortController>()
@@ -58,7 +58,7 @@ function buffersOf({ batches }: SegmentBatches): ArrayBuffer[] {
   return batches.length > 0 ? [batches.buffer as ArrayBuffer] : []
 }
 
-function openStore(address: StoreAddress): Promise<ObjectStore> {
+function openStore(): Promise<ObjectStore> {
   const ports = { clock: nodeClock, random: nodeRandom }
-  return address.kind === 's3' ? openS3Store({ ...address, ...ports }) : openFolderStore({ path: address.path, disk: nodeDisk, ...ports })
+  return store.kind === 's3' ? openS3Store({ ...store, ...ports, createMissing }) : openFolderStore({ path: store.path, disk: nodeDisk, ...ports })
 }

@@ -12,7 +12,7 @@ const keepAll: TierConfig = {
 export class FakeLog implements TierSource {
   readonly topicId = 'tPcZrYzKQ0GQp6W1vHnK2A'
   readonly topicName = 'orders'
-  readonly partition = 3
+  readonly partition: number
   readonly #directory: string
   leaderEpoch = 5
   logStartOffset = 0
@@ -25,8 +25,9 @@ export class FakeLog implements TierSource {
   readonly history: Buffer[] = []
   readonly evictions: number[] = []
 
-  constructor(directory: string) {
+  constructor(directory: string, partition = 3) {
     this.#directory = directory
+    this.partition = partition
   }
 
   get localStartOffset(): number {
@@ -45,7 +46,7 @@ export class FakeLog implements TierSource {
     const bytes = Buffer.concat(batches)
     const all = [...batchesIn(bytes)]
     const baseOffset = options.baseOffset ?? all[0]!.baseOffset
-    const path = join(this.#directory, `${this.leaderEpoch}-${baseOffset}.log`)
+    const path = join(this.#directory, `${this.partition}-${this.leaderEpoch}-${baseOffset}.log`)
     writeFileSync(path, bytes)
     const data = all.filter((one) => !one.isControl)
     const segment: SealedSegment = {

@@ -6,6 +6,8 @@ import { ErrorCode } from '../../broker/protocol/error-code.ts'
 import { TableError, type CommitResult, type Write } from '../../broker/table/table.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
+import { Manifest } from '../../broker/tier/manifest.ts'
+import { advanceLogStart, deleteRetired, retireRows } from '../../broker/tier/retirement.ts'
 import { batch } from './batches.ts'
 import { FakeLog } from './fake-log.ts'
 import { TroubledStore } from './troubled-store.ts'
@@ -307,6 +309,22 @@ suite('the tier in trouble', () => {
     await world.store.delete(await world.store.keys())
     const read = await world.read(partition, 0)
     assert.deepEqual([read.kind, read.kind === 'refused' && read.cause.code], ['refused', 'missing'])
+  })
+
+  test('rows that someone else has retired are looked up anew, and what is below the start is known to be', async () => {
+    const world = await open({ ioLimits: { blockMemoryBytesMax: 1, blockFileBytesMax: 0 } })
+    world.seal({ segments: 3 })
+    const partition = await world.lead()
+    await world.tieredTo(partition, 150)
+    assert.equal((await world.read(partition, 10)).kind, 'batches')
+    // As a function that applies retention would do it, behind the leader's back.
+    const other = new Manifest({ table: world.table, id: world.log, rowsMax: 4, attemptsMax: 3 })
+    await other.refresh()
+    await advanceLogStart(other, 100)
+    await retireRows(other, 0)
+    await deleteRetired(other, { io: world.io, now: 1e15, graceMs: 0, limit: 10 })
+    const reads = [await world.read(partition, 70), await world.read(partition, 70), await world.read(partition, 120)]
+    assert.deepEqual(reads.map(({ kind }) => kind), ['refused', 'below start', 'batches'])
   })
 
   test('a segment that is damaged on disk does not go up', async () => {
