@@ -22,6 +22,7 @@ import { Server } from './net/server.ts'
 import { PartitionStore } from './partition-store.ts'
 import type { Partition } from './replication/partition.ts'
 import { Partitions } from './replication/partitions.ts'
+import { BufferPool } from './runtime/buffer-pool.ts'
 import type { Clock } from './runtime/clock.ts'
 import type { Disk } from './runtime/disk.ts'
 import type { Logger } from './runtime/logger.ts'
@@ -81,6 +82,7 @@ export class Broker {
     // Before anything else: an address that is taken is the likeliest mistake, and clients that are early can wait.
     const server = await Server.listen({
       network: runtime.network, clock: runtime.clock, address: config.listen, limits: netLimits(config),
+      pool: new BufferPool(limits.net.pooledBytesMax),
       serve: async (frame, connection) => (await opened.promise).serve(frame, connection),
       onFault: (clientHost, cause) => runtime.logger.info({ clientHost, cause: cause.message }, 'a connection ended'),
     })

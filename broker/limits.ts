@@ -18,6 +18,8 @@ export const limits = {
     replyBytesQueuedMax: 16 * MiB,
     writeStallMsMax: 30_000,
     closeGraceMs: 5_000,
+    /** Memory of served frames that is kept to be used again. */
+    pooledBytesMax: 16 * MiB,
   },
   fetch: {
     waitMsMax: 60_000,
@@ -54,6 +56,8 @@ export const limits = {
     hotBytesMax: 64 * MiB,
     /** Of one batch that is opened, once it is decompressed. */
     openedBytesMax: 128 * MiB,
+    /** Memory of reads from disk that is kept to be used again. */
+    pooledBytesMax: 16 * MiB,
   },
 } as const
 

@@ -11,6 +11,7 @@ import type { RecordBatch } from './protocol/record-batch.ts'
 import { recordsOf } from './protocol/records.ts'
 import type { FoundRecord } from './log/timestamp-search.ts'
 import { Partition } from './replication/partition.ts'
+import { BufferPool } from './runtime/buffer-pool.ts'
 import type { Clock } from './runtime/clock.ts'
 import type { Disk } from './runtime/disk.ts'
 import type { Logger } from './runtime/logger.ts'
@@ -40,6 +41,7 @@ interface Term {
 export class PartitionStore {
   readonly #options: PartitionStoreOptions
   readonly #hot = new HotBudget(limits.log.hotBytesMax)
+  readonly #pool = new BufferPool(limits.log.pooledBytesMax)
   readonly #terms = new Map<Partition, Term>()
 
   constructor(options: PartitionStoreOptions) {
@@ -56,7 +58,7 @@ export class PartitionStore {
     const { disk, clock, logger, config, isSynced } = this.#options
     const name = { topic: topic.name, partition: partition.partition }
     const log = await PartitionLog.open({
-      disk, clock, isSynced, hot: this.#hot, topicId: topic.id, partition: partition.partition,
+      disk, clock, isSynced, hot: this.#hot, pool: this.#pool, topicId: topic.id, partition: partition.partition,
       directory: this.#directoryOf(topic.id, partition.partition),
       config: () => logConfig(config, topic.name),
       openBatch: recordsWithTimestamps,

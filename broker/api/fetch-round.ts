@@ -60,6 +60,12 @@ export class FetchRound {
     return wakeup
   }
 
+  /** Gives back what was read, once it was sent or is to be read again. */
+  release(): void {
+    for (const { read } of this.#results) read.release()
+    this.#results = []
+  }
+
   unwatch(): void {
     for (const stop of this.#unwatch) stop()
     this.#unwatch = []
@@ -70,6 +76,7 @@ export class FetchRound {
    * store go on side by side. Where there is something already, the object store gets only a short grace.
    */
   async read(deadline: number): Promise<void> {
+    this.release()
     const bytesMax = Math.min(this.#request.maxBytes, this.#context.fetchLimits.bytesMax())
     const pending: Promise<unknown>[] = []
     const results: FetchResult[] = []
@@ -119,5 +126,5 @@ export class FetchRound {
 }
 
 function refusedRead(errorCode: number): PartitionRead {
-  return { errorCode, highWatermark: -1, lastStableOffset: -1, logStartOffset: -1, buffers: [], bytes: 0, aborted: null, divergingEpoch: undefined }
+  return { errorCode, highWatermark: -1, lastStableOffset: -1, logStartOffset: -1, buffers: [], bytes: 0, release() {}, aborted: null, divergingEpoch: undefined }
 }

@@ -41,6 +41,7 @@ export function fetch(context: FetchContext): HandlerOf<typeof fetchApi> {
       if (typeof opened === 'number') return refused(opened)
       const round = new FetchRound(context, request, targetsOf(context.image, opened, call.version))
       await readUntilEnough(context, round, { request, call })
+      call.onTaken(() => round.release())
       return respond(context, opened, round.results)
     },
 

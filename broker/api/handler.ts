@@ -11,6 +11,8 @@ export interface Call {
   readonly arrivedAt: number
   /** Aborts when the connection is gone: whoever waits may stop. */
   readonly signal: AbortSignal
+  /** Calls `release` once the system has taken the reply, for buffers that the reply refers to; never, if it breaks before. */
+  onTaken(release: () => void): void
 }
 
 /**

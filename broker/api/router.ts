@@ -16,6 +16,12 @@ export interface Caller {
   readonly signal: AbortSignal
 }
 
+export interface Reply {
+  readonly pieces: readonly Uint8Array[]
+  /** Gives back what the pieces refer to. */
+  onTaken?(): void
+}
+
 export interface RouterOptions {
   readonly clock: Clock
   readonly handlers: readonly Handler[]
@@ -39,20 +45,24 @@ export class Router {
   }
 
   /** Undefined: no reply. Rejects where the connection must be closed. */
-  async serve(frame: Buffer, caller: Caller): Promise<readonly Uint8Array[] | undefined> {
+  async serve(frame: Buffer, caller: Caller): Promise<Reply | undefined> {
     const { clock, onServed } = this.#options
     const arrivedAt = clock.monotonic()
     const decoded = decodeRequest(frame, (key) => this.#handlers.get(key)?.api)
-    if (decoded.kind === 'unsupported') return this.#refuseVersion(decoded)
+    if (decoded.kind === 'unsupported') return { pieces: this.#refuseVersion(decoded) }
     const { header, api, body } = decoded
     const handler = this.#handlers.get(api.key)!
-    const call: Call = { version: header.version, clientId: header.clientId, clientHost: caller.clientHost, signal: caller.signal, arrivedAt }
+    let release: (() => void) | undefined
+    const call: Call = {
+      version: header.version, clientId: header.clientId, clientHost: caller.clientHost, signal: caller.signal, arrivedAt,
+      onTaken: (given) => (release = given),
+    }
     const response = await this.#handle(handler, body, call)
     const pieces = response === undefined ? undefined : encodeResponse(api, header, response)
     let responseBytes = 0
     for (const piece of pieces ?? []) responseBytes += piece.length
     onServed(api.name, { seconds: (clock.monotonic() - arrivedAt) / 1000, requestBytes: frame.length, responseBytes })
-    return pieces
+    return pieces === undefined ? undefined : { pieces, ...(release === undefined ? {} : { onTaken: release }) }
   }
 
   async #handle(handler: Handler, body: Record<string, unknown>, call: Call) {

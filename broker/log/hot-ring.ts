@@ -1,49 +1,82 @@
-// The newest batches of each partition, kept in memory for readers at the tail. All partitions share one budget; when it
-// is spent, the batch that came first goes, whoever's it is.
+// The newest batches of all partitions, kept in memory for readers at the tail. They are copied, one after another, into
+// slabs that are used again and again; when all slabs are full, the oldest one goes with everything that is in it.
+//
+//   oldest slab                                    newest slab
+//   | a0 | b0 | a1 | c0 |  ...  | b7 | a9 |        | c3 | a10 | room |        a, b, c: partitions
+//
+// Readers are lent views on a slab until their reply was taken. A slab that goes while it is lent is left to the garbage
+// collector instead of being used again: forgetting to give back costs speed, never data.
 
-import { RecordBatch } from '../protocol/record-batch.ts'
+import type { RecordBatch } from '../protocol/record-batch.ts'
+
+/** A larger batch gets a slab of its own. */
+const slabBytes = 1024 * 1024
+
+interface Slab {
+  readonly memory: Buffer
+  filled: number
+  /** Replies that refer to it. */
+  lent: number
+  /** Whose batches are in it, in order. */
+  readonly rings: HotRing[]
+}
+
+export interface LentBatches {
+  readonly buffers: readonly Buffer[]
+  /** Gives the memory back: once, when nobody can see it any more. */
+  release(): void
+}
 
 export class HotBudget {
   readonly #bytesMax: number
-  /** Whose batch came when: the oldest batch of all is the oldest one of the first ring. */
-  #order: (HotRing | undefined)[] = []
-  #first = 0
+  #slabs: Slab[] = []
+  #free: Buffer[] = []
   #bytes = 0
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax
   }
 
+  /** Of all slabs that hold batches. */
   get bytes(): number {
     return this.#bytes
   }
 
-  admit(ring: HotRing, bytes: number): void {
-    this.#order.push(ring)
-    this.#bytes += bytes
-    while (this.#bytes > this.#bytesMax && this.#first < this.#order.length) {
-      const oldest = this.#order[this.#first]
-      this.#order[this.#first++] = undefined
-      if (oldest !== undefined) this.#bytes -= oldest.dropOldest()
-    }
-    if (this.#first > 1024 && this.#first * 2 > this.#order.length) {
-      this.#order = this.#order.slice(this.#first)
-      this.#first = 0
-    }
+  /** Copies a batch, and makes room for it where there is none. */
+  keep(ring: HotRing, bytes: Buffer): { readonly slab: Slab; readonly start: number } {
+    let slab = this.#slabs.at(-1)
+    if (slab === undefined || slab.filled + bytes.length > slab.memory.length) slab = this.#addSlab(bytes.length)
+    const start = slab.filled
+    bytes.copy(slab.memory, start)
+    slab.filled = start + bytes.length
+    slab.rings.push(ring)
+    return { slab, start }
   }
 
-  /** A ring was emptied: its places in the order no longer stand for anything. */
-  forget(ring: HotRing, bytes: number): void {
-    this.#order = this.#order.slice(this.#first).filter((other) => other !== ring)
-    this.#first = 0
-    this.#bytes -= bytes
+  #addSlab(batchBytes: number): Slab {
+    const size = Math.max(batchBytes, slabBytes)
+    while (this.#slabs.length > 0 && this.#bytes + size > this.#bytesMax) this.#dropOldest()
+    const memory = size === slabBytes ? (this.#free.pop() ?? Buffer.allocUnsafeSlow(size)) : Buffer.allocUnsafeSlow(size)
+    const slab: Slab = { memory, filled: 0, lent: 0, rings: [] }
+    this.#slabs.push(slab)
+    this.#bytes += size
+    return slab
+  }
+
+  #dropOldest(): void {
+    const slab = this.#slabs.shift()!
+    this.#bytes -= slab.memory.length
+    for (const ring of slab.rings) ring.dropOldest(slab)
+    if (slab.lent === 0 && slab.memory.length === slabBytes) this.#free.push(slab.memory)
   }
 }
 
 interface HotBatch {
   readonly baseOffset: number
   readonly endOffset: number
-  readonly bytes: Buffer
+  readonly slab: Slab
+  readonly start: number
+  readonly length: number
 }
 
 export class HotRing {
@@ -60,26 +93,35 @@ export class HotRing {
     return this.#batches[this.#first]?.baseOffset
   }
 
-  /** Keeps a batch that follows the one before it. One that would pin a much larger buffer is copied. */
+  /** Keeps a copy of a batch that follows the one before it. */
   add(batch: RecordBatch): void {
-    const { bytes } = batch
-    const kept = bytes.length * 2 < bytes.buffer.byteLength ? Buffer.from(new Uint8Array(bytes).buffer) : bytes
-    this.#batches.push({ baseOffset: batch.baseOffset, endOffset: batch.endOffset, bytes: kept })
-    this.#budget.admit(this, kept.length)
+    const { baseOffset, endOffset, bytes } = batch
+    this.#batches.push({ baseOffset, endOffset, length: bytes.length, ...this.#budget.keep(this, bytes) })
   }
 
-  /** Whole batches from the one that holds `offset`, which must be here. */
-  read(range: { readonly offset: number; readonly endOffset: number; readonly bytesMax: number; readonly minOneBatch: boolean }): Buffer[] {
-    const found: Buffer[] = []
+  /** Whole batches from the one that holds `offset`, which must be here. Neighbours in a slab come as one view. */
+  read(range: { readonly offset: number; readonly endOffset: number; readonly bytesMax: number; readonly minOneBatch: boolean }): LentBatches {
+    const buffers: Buffer[] = []
+    const slabs: Slab[] = []
     let bytes = 0
+    let start = 0
+    let end = -1
     for (let index = this.#find(range.offset); index < this.#batches.length; index++) {
       const batch = this.#batches[index]!
       if (batch.endOffset > range.endOffset) break
-      if (bytes + batch.bytes.length > range.bytesMax && !(range.minOneBatch && found.length === 0)) break
-      found.push(batch.bytes)
-      bytes += batch.bytes.length
+      if (bytes + batch.length > range.bytesMax && !(range.minOneBatch && bytes === 0)) break
+      bytes += batch.length
+      const slab = slabs.at(-1)
+      if (slab !== batch.slab || end !== batch.start) {
+        if (slab !== undefined) buffers.push(slab.memory.subarray(start, end))
+        slabs.push(batch.slab)
+        start = batch.start
+      }
+      end = batch.start + batch.length
     }
-    return found
+    const last = slabs.at(-1)
+    if (last !== undefined) buffers.push(last.memory.subarray(start, end))
+    return lend(buffers, slabs)
   }
 
   #find(offset: number): number {
@@ -93,24 +135,29 @@ export class HotRing {
     return low
   }
 
-  /** Returns the bytes that this gave back. For the budget. */
-  dropOldest(): number {
-    const dropped = this.#batches[this.#first]!
-    this.#batches[this.#first++] = vacant
+  /** For the budget: the slab goes, and with it the oldest batch of this ring that is in it. */
+  dropOldest(slab: Slab): void {
+    if (this.#batches[this.#first]?.slab !== slab) return
+    this.#first++
     if (this.#first > 64 && this.#first * 2 > this.#batches.length) {
       this.#batches = this.#batches.slice(this.#first)
       this.#first = 0
     }
-    return dropped.bytes.length
   }
 
+  /** Forgets everything; the slabs go in their time. */
   clear(): void {
-    let bytes = 0
-    for (let index = this.#first; index < this.#batches.length; index++) bytes += this.#batches[index]!.bytes.length
     this.#batches = []
     this.#first = 0
-    this.#budget.forget(this, bytes)
   }
 }
 
-const vacant: HotBatch = { baseOffset: -1, endOffset: -1, bytes: Buffer.alloc(0) }
+function lend(buffers: readonly Buffer[], slabs: readonly Slab[]): LentBatches {
+  for (const slab of slabs) slab.lent++
+  return {
+    buffers,
+    release() {
+      for (const slab of slabs) slab.lent--
+    },
+  }
+}

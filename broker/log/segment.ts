@@ -8,8 +8,11 @@
 import { join } from 'node:path'
 import type { Disk, DiskFile } from '../runtime/disk.ts'
 import type { RecordBatch } from '../protocol/record-batch.ts'
-import { batchHeaderBytes, batchLengthAt, RecordBatch as Batch } from '../protocol/record-batch.ts'
+import { batchHeaderBytes, RecordBatch as Batch } from '../protocol/record-batch.ts'
+import type { BufferPool } from '../runtime/buffer-pool.ts'
 import { scanBatches } from './batch-scan.ts'
+import type { LentBatches } from './hot-ring.ts'
+import { LogError } from './log-error.ts'
 import { SegmentIndex } from './segment-index.ts'
 
 export interface SegmentOptions {
@@ -34,6 +37,8 @@ export interface BatchRange {
 
 /** More than what is asked for is read, so that whatever lies between an index entry and the batch fits too. */
 const slackBytes = 32 * 1024
+/** Of one read, with the slack: what the pool keeps; more comes with the next request. */
+const readBytesMax = 4 * 1024 * 1024 - slackBytes
 
 export class Segment {
   readonly baseOffset: number
@@ -71,6 +76,7 @@ export class Segment {
     this.#wasUsed = true
     this.#file ??= this.#disk.open(this.path)
     return this.#file.catch((cause: unknown) => {
+      this.#references--
       this.#file = undefined
       throw cause
     })
@@ -85,7 +91,8 @@ export class Segment {
   rest(): void {
     if (this.#references === 0 && !this.#wasUsed) {
       void this.#closeFile()
-      this.#index = undefined
+      // Which transactions were aborted cannot be told from the batches of this segment alone.
+      if (this.abortedCount === 0) this.#index = undefined
     }
     this.#wasUsed = false
   }
@@ -93,12 +100,31 @@ export class Segment {
   /** The index; of an open segment the one that grows with it. */
   async index(): Promise<SegmentIndex> {
     this.#wasUsed = true
-    if (this.#index !== undefined) return this.#index
+    if (this.#index === undefined && !(await this.loadIndex())) this.#index ??= await this.#makeIndex()
+    return this.#index!
+  }
+
+  /** Reads the index from disk, where there is one that belongs to the segment as it is. */
+  async loadIndex(): Promise<boolean> {
     const stored = await this.#disk.readFile(this.indexPath)
     const decoded = stored === undefined ? undefined : SegmentIndex.decode(stored, this.bytes)
-    this.#isIndexStored = decoded !== undefined
-    this.#index = decoded ?? (await this.#makeIndex())
-    return this.#index
+    if (decoded === undefined) return false
+    this.#index ??= decoded
+    this.#isIndexStored = true
+    this.maxTimestamp = decoded.maxTimestamp
+    this.abortedCount = decoded.aborted.length
+    return true
+  }
+
+  /** Cuts off what lies behind the batches, and makes them durable. */
+  async settle(): Promise<void> {
+    const file = await this.acquire()
+    try {
+      if ((await file.size()) > this.bytes) await file.truncate(this.bytes)
+      await file.sync()
+    } finally {
+      this.release()
+    }
   }
 
   /** The index of the open segment, which the writer makes as it goes. */
@@ -111,8 +137,8 @@ export class Segment {
   /** Takes down an index that is in memory alone. */
   async writeIndex(): Promise<void> {
     if (this.#index === undefined || this.#isIndexStored) return
-    this.#isIndexStored = true
     await this.#disk.replaceFile(this.indexPath, this.#index.encode(this.bytes))
+    this.#isIndexStored = true
   }
 
   async #makeIndex(): Promise<SegmentIndex> {
@@ -128,21 +154,28 @@ export class Segment {
     return made
   }
 
-  /** Whole batches from the one that holds `offset`, which must be in this segment. */
-  async read(range: BatchRange): Promise<Buffer[]> {
+  /**
+   * Whole batches from the one that holds `offset`, which must be in this segment; in memory of the pool. Throws `LogError`
+   * where the file is not what it was.
+   */
+  async read(range: BatchRange, pool: BufferPool): Promise<LentBatches> {
     const index = this.#index ?? (await this.index())
     const file = await this.acquire()
     try {
       let position = index.positionBefore(range.offset)
-      let wanted = range.bytesMax + slackBytes
+      let wanted = Math.min(range.bytesMax, readBytesMax) + slackBytes
       for (;;) {
-        const bytes = Buffer.allocUnsafeSlow(Math.min(wanted, this.bytes - position))
-        await file.read(bytes, position)
-        const cut = cutBatches(bytes, range)
-        if (cut.kind === 'found') return cut.batches
-        if (position + cut.skip >= this.bytes || (cut.kind === 'larger' && !range.minOneBatch)) return []
+        const bytes = pool.take(Math.min(wanted, this.bytes - position))
+        const filled = await file.read(bytes, position)
+        const cut = cutBatches(bytes.subarray(0, filled), range)
+        if (cut.kind === 'found') return { buffers: cut.batches, release: () => pool.give(bytes) }
+        pool.give(bytes)
+        if (cut.kind === 'none' || position + cut.skip >= this.bytes) return nothing
         position += cut.skip
-        wanted = Math.max(cut.kind === 'larger' ? cut.length : wanted, range.bytesMax)
+        if (cut.bytes < batchHeaderBytes || position + cut.bytes > this.bytes || filled < bytes.length) {
+          throw new LogError('damaged', this.path, `no batch at byte ${position}`)
+        }
+        wanted = Math.max(cut.bytes, wanted)
       }
     } finally {
       this.release()
@@ -154,7 +187,12 @@ export class Segment {
     this.#isRemoved = true
     if (this.#references === 0) await this.#closeFile()
     await this.#disk.remove(this.path)
-    await this.#disk.remove(this.indexPath)
+    await this.removeIndex()
+  }
+
+  removeIndex(): Promise<void> {
+    this.#isIndexStored = false
+    return this.#disk.remove(this.indexPath)
   }
 
   async close(): Promise<void> {
@@ -165,43 +203,49 @@ export class Segment {
   async #closeFile(): Promise<void> {
     const file = this.#file
     this.#file = undefined
-    await (await file?.catch(() => undefined))?.close()
+    // Nothing is lost with a file that was synced, and nobody waits for the answer.
+    await (await file?.catch(() => undefined))?.close().catch(() => {})
   }
 }
+
+const nothing: LentBatches = { buffers: [], release() {} }
 
 type Cut =
   | { readonly kind: 'found'; readonly batches: Buffer[] }
-  /** Nothing up to `skip` is of use; go on from there. */
-  | { readonly kind: 'before'; readonly skip: number }
-  /** The first batch that is of use, at `skip`, has `length` bytes, more than was read. */
-  | { readonly kind: 'larger'; readonly skip: number; readonly length: number }
+  | { readonly kind: 'none' }
+  /** Nothing up to `skip` is of use; go on from there with at least `bytes`. */
+  | { readonly kind: 'more'; readonly skip: number; readonly bytes: number }
 
 /** One view over all batches of the range that lie whole in `bytes`: they are sent together. */
 function cutBatches(bytes: Buffer, range: BatchRange): Cut {
-  let start = -1
-  let at = 0
-  for (;;) {
-    const length = batchLengthAt(bytes, at)
-    const isWhole = length !== undefined && length >= batchHeaderBytes && at + length <= bytes.length
-    if (start < 0 && !isWhole) return length === undefined ? endOrLarger(bytes, at) : { kind: 'larger', skip: at, length }
-    if (!isWhole) break
-    const batch: RecordBatch = new Batch(bytes.subarray(at, at + length))
-    if (batch.endOffset > range.endOffset) break
-    if (batch.endOffset > range.offset) {
-      if (start < 0) start = at
-      if (at + length - start > range.bytesMax) {
-        if (start === at && range.minOneBatch) at += length
-        break
-      }
-    }
+  const start = skipBefore(bytes, range.offset)
+  let at = start
+  while (at + batchHeaderBytes <= bytes.length) {
+    const batch: RecordBatch = new Batch(bytes.subarray(at))
+    const { length } = batch
+    const isFirst = at === start
+    if (length < batchHeaderBytes) return isFirst ? { kind: 'more', skip: at, bytes: length } : found(bytes, start, at)
+    const isTooMuch = at + length - start > range.bytesMax && !(isFirst && range.minOneBatch)
+    if (isTooMuch || batch.endOffset > range.endOffset) return found(bytes, start, at)
+    if (at + length > bytes.length) return isFirst ? { kind: 'more', skip: at, bytes: length } : found(bytes, start, at)
     at += length
   }
-  return { kind: 'found', batches: start < 0 || at === start ? [] : [bytes.subarray(start, at)] }
+  return at === start ? { kind: 'more', skip: at, bytes: batchHeaderBytes } : found(bytes, start, at)
 }
 
-/** Not even a length is left in what was read. */
-function endOrLarger(bytes: Buffer, at: number): Cut {
-  return at === 0 ? { kind: 'larger', skip: 0, length: bytes.length * 2 } : { kind: 'before', skip: at }
+function found(bytes: Buffer, start: number, end: number): Cut {
+  return start === end ? { kind: 'none' } : { kind: 'found', batches: [bytes.subarray(start, end)] }
+}
+
+/** Where the batch that holds an offset begins, or the first one of which that cannot be told yet. */
+function skipBefore(bytes: Buffer, offset: number): number {
+  let at = 0
+  while (at + batchHeaderBytes <= bytes.length) {
+    const { length, endOffset }: RecordBatch = new Batch(bytes.subarray(at))
+    if (endOffset > offset || length < batchHeaderBytes) return at
+    at += length
+  }
+  return at
 }
 
 export function segmentName(baseOffset: number, kind: 'log' | 'index' | 'producers'): string {

@@ -6,6 +6,7 @@
 // client, the stream is paused, which pushes back on this client alone.
 
 import type { Clock, Timer } from '../runtime/clock.ts'
+import type { BufferPool } from '../runtime/buffer-pool.ts'
 import type { ByteStream } from '../runtime/network.ts'
 import { FrameSplitter } from './frame-splitter.ts'
 
@@ -28,10 +29,19 @@ export interface ConnectionOptions {
   readonly stream: ByteStream
   readonly clock: Clock
   readonly limits: ConnectionLimits
+  /** Memory for frames; those of Produce go back to it. */
+  readonly pool: BufferPool
   /** Serves a request. Undefined: no reply. Rejects where the connection must be closed. */
-  serve(frame: Buffer, connection: Connection): Promise<readonly Uint8Array[] | undefined>
+  serve(frame: Buffer, connection: Connection): Promise<Reply | undefined>
   /** Called once, with the reason. */
   onClosed(connection: Connection, cause: Error | undefined): void
+}
+
+export interface Reply {
+  /** In order; must stay untouched until they were taken. */
+  readonly pieces: readonly Uint8Array[]
+  /** The system has taken all of them. */
+  onTaken?(): void
 }
 
 /** Api key 0. Only these may overtake each other's wait: their order is fixed when they are handed on. */
@@ -41,7 +51,7 @@ interface Slot {
   readonly frameBytes: number
   readonly isProduce: boolean
   /** Undefined while it is being served. */
-  reply: readonly Uint8Array[] | undefined
+  reply: Reply | undefined
   isDone: boolean
 }
 
@@ -66,7 +76,7 @@ export class Connection {
     this.#options = options
     this.clientHost = `/${stream.remoteHost}`
     this.signal = this.#gone.signal
-    this.#splitter = new FrameSplitter(limits.requestBytesMax)
+    this.#splitter = new FrameSplitter({ bytesMax: limits.requestBytesMax, pool: options.pool })
     this.#lastActivity = clock.monotonic()
     this.#watchdog = this.#watch()
     stream.start({
@@ -132,6 +142,8 @@ export class Connection {
       (reply) => {
         slot.reply = reply
         slot.isDone = true
+        // A handler of Produce is done with its frame when it answers: what was appended is on disk, and kept as a copy.
+        if (slot.isProduce) this.#options.pool.give(frame)
         this.#sendReplies()
       },
       (cause: unknown) => this.destroy(cause instanceof Error ? cause : new Error(String(cause))),
@@ -143,7 +155,7 @@ export class Connection {
     while (this.#slots[0]?.isDone) {
       const { reply, frameBytes } = this.#slots.shift()!
       this.#bytesInFlight -= frameBytes
-      if (reply !== undefined) this.#options.stream.write(reply)
+      if (reply !== undefined) this.#options.stream.write(reply.pieces, reply.onTaken)
     }
     this.#lastActivity = this.#options.clock.monotonic()
     this.#resumeService()

@@ -1,3 +1,5 @@
+import type { BufferPool } from '../runtime/buffer-pool.ts'
+
 /** Thrown for a length that no request can have: the connection is closed before anything is allocated for it. */
 export class FrameLengthError extends Error {
   readonly length: number
@@ -8,81 +10,80 @@ export class FrameLengthError extends Error {
   }
 }
 
+/** A frame whose length is announced gets room for so much at once; a longer one as it arrives. */
+const roomBytes = 4 * 1024 * 1024
+
 /**
- * Cuts a byte stream into frames, each behind a length of four bytes. A frame that lies whole in a chunk is a view on
- * it; one that spans chunks is put together once, when it is complete, so nothing larger than what was received is
- * ever held, whatever length was announced.
+ * Cuts a byte stream into frames, each behind a length of four bytes. The chunks are only lent, so every frame is copied,
+ * once, into memory of its own. What is held never exceeds what was received by more than `roomBytes`, whatever length
+ * was announced.
  */
 export class FrameSplitter {
   readonly #bytesMax: number
-  #parts: Buffer[] = []
-  #partsLength = 0
-  /** Of the frame being received; -1: its length is not complete. */
-  #frameLength = -1
+  readonly #pool: BufferPool
+  readonly #lengthBytes = Buffer.alloc(4)
+  #lengthFilled = 0
+  /** The frame being received; undefined: its length is not complete. */
+  #frame: Buffer | undefined
+  #frameLength = 0
+  #filled = 0
 
   /** `bytesMax`: the longest frame. */
-  constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax
+  constructor(options: { readonly bytesMax: number; readonly pool: BufferPool }) {
+    this.#bytesMax = options.bytesMax
+    this.#pool = options.pool
   }
 
   /** Bytes that are held for a frame that is not complete. */
   get bytesHeld(): number {
-    return this.#partsLength
+    return this.#frame === undefined ? 0 : this.#frame.length
   }
 
   /** The frames that this chunk completes, without their lengths. Throws `FrameLengthError`. */
   push(chunk: Buffer): Buffer[] {
     const frames: Buffer[] = []
-    let rest = chunk
-    for (;;) {
-      if (this.#frameLength < 0) {
-        const held = this.#partsLength + rest.length
-        if (held < 4) {
-          this.#keep(rest)
-          return frames
-        }
-        rest = this.#takeLength(rest)
+    let at = 0
+    while (at < chunk.length || (this.#frame !== undefined && this.#filled === this.#frameLength)) {
+      if (this.#frame === undefined) {
+        at += this.#takeLength(chunk, at)
+        continue
       }
-      if (this.#partsLength + rest.length < this.#frameLength) {
-        this.#keep(rest)
-        return frames
-      }
-      const needed = this.#frameLength - this.#partsLength
-      frames.push(this.#takeFrame(rest.subarray(0, needed)))
-      rest = rest.subarray(needed)
-      if (rest.length === 0) return frames
+      at += this.#fill(chunk, at)
+      if (this.#filled < this.#frameLength) continue
+      frames.push(this.#frame.subarray(0, this.#frameLength))
+      this.#frame = undefined
     }
+    return frames
   }
 
-  #keep(bytes: Buffer): void {
-    if (bytes.length === 0) return
-    this.#parts.push(bytes)
-    this.#partsLength += bytes.length
-  }
-
-  #takeLength(rest: Buffer): Buffer {
-    const head = this.#partsLength === 0 ? rest : Buffer.concat([...this.#parts, rest.subarray(0, 4 - this.#partsLength)])
-    const length = head.readInt32BE(0)
+  /** Returns how many bytes it took. */
+  #takeLength(chunk: Buffer, at: number): number {
+    const count = Math.min(4 - this.#lengthFilled, chunk.length - at)
+    chunk.copy(this.#lengthBytes, this.#lengthFilled, at, at + count)
+    this.#lengthFilled += count
+    if (this.#lengthFilled < 4) return count
+    this.#lengthFilled = 0
+    const length = this.#lengthBytes.readInt32BE(0)
     if (length < 0 || length > this.#bytesMax) throw new FrameLengthError(length, this.#bytesMax)
-    const behind = rest.subarray(4 - this.#partsLength)
-    this.#parts = []
-    this.#partsLength = 0
     this.#frameLength = length
-    return behind
+    this.#filled = 0
+    this.#frame = this.#pool.take(Math.min(length, roomBytes))
+    return count
   }
 
-  #takeFrame(last: Buffer): Buffer {
-    let frame = last
-    if (this.#partsLength > 0) {
-      // Not from Node's pool, where a small frame that is kept would hold on to its neighbours.
-      frame = Buffer.allocUnsafeSlow(this.#frameLength)
-      let at = 0
-      for (const part of this.#parts) at += part.copy(frame, at)
-      last.copy(frame, at)
-      this.#parts = []
-      this.#partsLength = 0
-    }
-    this.#frameLength = -1
-    return frame
+  #fill(chunk: Buffer, at: number): number {
+    const frame = this.#frame!
+    if (this.#filled === frame.length && this.#filled < this.#frameLength) this.#grow(frame)
+    const room = this.#frame!
+    const count = Math.min(room.length - this.#filled, chunk.length - at)
+    chunk.copy(room, this.#filled, at, at + count)
+    this.#filled += count
+    return count
+  }
+
+  #grow(frame: Buffer): void {
+    const larger = Buffer.allocUnsafeSlow(Math.min(frame.length * 2, this.#frameLength))
+    frame.copy(larger, 0, 0, this.#filled)
+    this.#frame = larger
   }
 }

@@ -2,7 +2,8 @@
 
 import type { Clock } from '../runtime/clock.ts'
 import type { Listener, Network } from '../runtime/network.ts'
-import { Connection, type ConnectionLimits } from './connection.ts'
+import type { BufferPool } from '../runtime/buffer-pool.ts'
+import { Connection, type ConnectionLimits, type Reply } from './connection.ts'
 
 export interface ServerLimits extends ConnectionLimits {
   readonly connectionsMax: number
@@ -14,7 +15,8 @@ export interface ServerOptions {
   readonly clock: Clock
   readonly address: { readonly host: string; readonly port: number }
   readonly limits: ServerLimits
-  serve(frame: Buffer, connection: Connection): Promise<readonly Uint8Array[] | undefined>
+  readonly pool: BufferPool
+  serve(frame: Buffer, connection: Connection): Promise<Reply | undefined>
   /** A connection ended for a reason worth a line in the log. */
   onFault(clientHost: string, cause: Error): void
 }
@@ -34,7 +36,7 @@ export class Server {
   static async listen(options: ServerOptions): Promise<Server> {
     const server = new Server(options)
     server.#listener = await options.network.listen(options.address, (stream) => {
-      const { limits, clock, serve } = options
+      const { limits, clock, pool, serve } = options
       const host = stream.remoteHost
       const fromHost = server.#perHost.get(host) ?? 0
       if (server.#connections.size >= limits.connectionsMax || fromHost >= limits.connectionsPerHostMax) {
@@ -44,7 +46,7 @@ export class Server {
       }
       server.#perHost.set(host, fromHost + 1)
       const connection = new Connection({
-        stream, clock, limits, serve,
+        stream, clock, limits, pool, serve,
         onClosed: (closed, cause) => server.#forget(closed, host, cause),
       })
       if (!connection.signal.aborted) server.#connections.add(connection)

@@ -6,6 +6,7 @@
 // The high watermark is the end of what every in-sync replica holds durably. With one replica that is what the log
 // holds durably.
 
+import type { LentBatches } from '../log/hot-ring.ts'
 import type { Appended, PartitionLog } from '../log/partition-log.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import type { Uuid } from '../runtime/random.ts'
@@ -41,6 +42,8 @@ export interface PartitionRead {
   readonly logStartOffset: number
   readonly buffers: readonly Buffer[]
   readonly bytes: number
+  /** Gives the memory of `buffers` back, once they were sent or nobody wants them. */
+  release(): void
   /** Null unless only committed records were asked for. */
   readonly aborted: readonly AbortedRange[] | null
   /** Where the client's log and ours part, when they do (KIP-595). */
@@ -115,7 +118,7 @@ export class Partition {
   nothing(errorCode: number = ErrorCode.NONE): PartitionRead {
     return {
       errorCode, highWatermark: this.highWatermark, lastStableOffset: this.lastStableOffset, logStartOffset: this.logStartOffset,
-      buffers: none, bytes: 0, aborted: null, divergingEpoch: undefined,
+      buffers: none, bytes: 0, release: keep, aborted: null, divergingEpoch: undefined,
     }
   }
 
@@ -133,8 +136,8 @@ export class Partition {
     }
     if (offset < this.log.localStartOffset) return this.#readCold(request, endOffset)
     const read = this.log.read({ offset, endOffset, bytesMax: request.bytesMax, minOneBatch: request.minOneBatch })
-    if (read instanceof Promise) return read.then((done) => this.#local(request, done.buffers, endOffset))
-    return this.#local(request, read.buffers, endOffset)
+    if (read instanceof Promise) return read.then((done) => this.#local(request, done, endOffset))
+    return this.#local(request, read, endOffset)
   }
 
   /** Whether a client that knows of this epoch may go on: it is older, or newer than ours. */
@@ -157,10 +160,10 @@ export class Partition {
     return undefined
   }
 
-  #local(request: ReadRequest, buffers: readonly Buffer[], endOffset: number): PartitionRead | Promise<PartitionRead> {
+  #local(request: ReadRequest, lent: LentBatches, endOffset: number): PartitionRead | Promise<PartitionRead> {
     let bytes = 0
-    for (const buffer of buffers) bytes += buffer.length
-    const read = { ...this.nothing(), buffers, bytes }
+    for (const buffer of lent.buffers) bytes += buffer.length
+    const read = { ...this.nothing(), buffers: lent.buffers, bytes, release: lent.release }
     if (!request.isCommittedOnly) return read
     const aborted = this.log.aborted({ start: request.offset, end: endOffset })
     return aborted instanceof Promise ? aborted.then((found) => ({ ...read, aborted: found })) : { ...read, aborted }
@@ -214,6 +217,9 @@ export class Partition {
 }
 
 const none: readonly Buffer[] = []
+
+/** Nothing to give back: the collector has it. */
+function keep(): void {}
 
 /** Retriable in every client, and never a reason to reset a position. */
 const unavailable = ErrorCode.KAFKA_STORAGE_ERROR

@@ -19,8 +19,11 @@ export interface ByteStream {
   readonly remotePort: number
   /** Sets who hears of this stream; called once, before anything arrives. */
   start(events: ByteStreamEvents): void
-  /** Queues the buffers, in order; they must stay untouched until `drained` says that nothing is queued. */
-  write(buffers: readonly Uint8Array[]): void
+  /**
+   * Queues the buffers, in order. They must stay untouched until `onTaken` is called, once the system has taken all of
+   * them; it is not called where the stream breaks before.
+   */
+  write(buffers: readonly Uint8Array[], onTaken?: () => void): void
   /** Bytes given to `write` that the system has not taken yet. */
   readonly bytesQueued: number
   /** Stops `data` events until `resume`, which pushes back on the peer. */
@@ -33,9 +36,9 @@ export interface ByteStream {
 }
 
 export interface ByteStreamEvents {
-  /** The bytes are the receiver's own from here on. */
+  /** The bytes are lent until the call returns: what is to be kept is copied. */
   data(bytes: Buffer): void
-  /** `bytesQueued` went back to 0. */
+  /** `bytesQueued` was high, and is back to 0. */
   drained(): void
   /** Called once, after which nothing more comes. `cause` is undefined when the peer ended the stream in order. */
   closed(cause: Error | undefined): void

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Connection, type ConnectionLimits } from '../../broker/net/connection.ts'
+import { Connection, type ConnectionLimits, type Reply } from '../../broker/net/connection.ts'
 import type { ByteStream, ByteStreamEvents } from '../../broker/runtime/network.ts'
+import { BufferPool } from '../../broker/runtime/buffer-pool.ts'
 import { ManualClock, turn } from '../support/manual-clock.ts'
 
 class FakeStream implements ByteStream {
@@ -38,11 +39,11 @@ function open(overrides: Partial<ConnectionLimits> = {}) {
   const stream = new FakeStream()
   const clock = new ManualClock()
   const served: string[] = []
-  const finish = new Map<string, (reply: readonly Uint8Array[] | undefined) => void>()
+  const finish = new Map<string, (reply: Reply | undefined) => void>()
   const fail = new Map<string, (cause: Error) => void>()
   const closed: (Error | undefined)[] = []
   const connection = new Connection({
-    stream, clock, limits: { ...limits, ...overrides },
+    stream, clock, limits: { ...limits, ...overrides }, pool: new BufferPool(0),
     serve: (bytes) => new Promise((resolve, reject) => {
       const text = bytes.toString('utf8', 2)
       served.push(text)
@@ -52,7 +53,7 @@ function open(overrides: Partial<ConnectionLimits> = {}) {
     onClosed: (_connection, cause) => closed.push(cause),
   })
   const reply = async (text: string) => {
-    finish.get(text)!([Buffer.from(text.toUpperCase())])
+    finish.get(text)!({ pieces: [Buffer.from(text.toUpperCase())] })
     await turn()
   }
   return { stream, clock, connection, served, finish, fail, closed, reply, send: (...frames: Buffer[]) => stream.events.data(Buffer.concat(frames)) }
