@@ -207,7 +207,8 @@ async function register(
 ): Promise<void> {
   const { host, port } = config.advertise ?? { host: config.listen.host, port: start.port }
   const registered = {
-    type: 'brokerRegistered', brokerId: config.id, incarnation: start.incarnation, diskId: start.diskId, host, port, rack: config.rack ?? null,
+    type: 'brokerRegistered', brokerId: config.id, incarnation: start.incarnation, diskId: start.diskId,
+    host, port, rack: config.rack ?? null,
   } as const
   await metadata.change((image: Image) => ({ records: [registered, ...leadAnew(image, config.id)], answer: undefined }))
 }

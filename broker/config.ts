@@ -47,7 +47,9 @@ const settings = {
   advertise: address.optional().describe('HOST:PORT that clients are told to connect to; the listener where not given'),
   http: z.union([z.literal('off'), address], 'must be HOST:PORT or off').default({ host: '127.0.0.1', port: 9644 })
     .describe('HOST:PORT for /healthz, /readyz and /metrics, or off'),
-  data: z.string().min(1, 'must be a path').default('./data').describe('directory for the logs, and for table and objects where those are local'),
+  data: z.string().min(1, 'must be a path').default('./data').describe(
+    'directory for the logs, and for table and objects where those are local'
+  ),
   table: z.string().optional().describe('sqlite:PATH or dynamodb:NAME; sqlite:DATA/table.db where not given'),
   objects: z.string().optional().describe('file:PATH or s3://BUCKET/PREFIX; file:DATA/objects where not given'),
   id: wholeNumber(0, 2 ** 31 - 1).default(1).describe('this broker\'s number in the cluster'),
@@ -74,7 +76,9 @@ export interface ConfigSources {
 }
 
 /** The names, kinds and texts of all flags, for the command line. */
-export function describeSettings(): { readonly name: string; readonly about: string; readonly isFlag: boolean; readonly isRepeated: boolean }[] {
+export function describeSettings(): {
+  readonly name: string; readonly about: string; readonly isFlag: boolean; readonly isRepeated: boolean
+}[] {
   return Object.entries(settings).map(([name, setting]) => ({
     name,
     about: setting.description ?? '',

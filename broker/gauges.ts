@@ -4,7 +4,9 @@ import type { Partition } from './replication/partition.ts'
 
 /** What /metrics shows of a broker's state; read when it is asked for. */
 export function addGauges(metrics: Metrics, broker: Broker): void {
-  const gauge = (name: string, help: string, read: () => number | Promise<number>) => metrics.gauge({ name: `longtail_${name}`, help, read })
+  const gauge = (
+    name: string, help: string, read: () => number | Promise<number>
+  ) => metrics.gauge({ name: `longtail_${name}`, help, read })
   gauge('connections', 'Connections that stand', () => broker.connections)
   gauge('partitions', 'Partitions that are served', () => broker.partitionCounts.online)
   gauge('partitions_offline', 'Partitions that could not be opened', () => broker.partitionCounts.offline)

@@ -6,7 +6,9 @@ export interface GaugeReading {
   readonly name: string
   readonly help: string
   /** One value, or one per partition. */
-  read(): number | Promise<number> | readonly { readonly labels: { readonly topic: string; readonly partition: string }; readonly value: number }[]
+  read(): number | Promise<number> | readonly {
+    readonly labels: { readonly topic: string; readonly partition: string }; readonly value: number
+  }[]
 }
 
 export class Metrics {

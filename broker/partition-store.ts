@@ -83,7 +83,9 @@ export class PartitionStore {
       log, topicId, topicName, partition: partition.partition, leaderEpoch: partition.leaderEpoch,
       highWatermark: () => partition.highWatermark, config: () => tierConfigOf(config.topic(topicName)),
     }))
-    partition.tier = new ColdTierView(tiered, (error) => logger.warn({ partition: tiered.name, cause: error }, 'the tier could not be searched'))
+    partition.tier = new ColdTierView(
+      tiered, (error) => logger.warn({ partition: tiered.name, cause: error }, 'the tier could not be searched')
+    )
     this.#terms.set(partition, { tiered, tickedAt: -Infinity, reconciledAt: this.#options.clock.monotonic() })
   }
 

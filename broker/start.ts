@@ -20,7 +20,9 @@ import { TierWorkerClient } from './tier/tier-worker-client.ts'
 /** Resolves once the broker serves clients; the process then lives until it is told to end. */
 export async function startBroker(given: Config): Promise<void> {
   const config: Config = { ...given, data: resolve(given.data) }
-  const logger = pino({ name: 'longtail', level: config['log-level'], base: { broker: config.id }, serializers: { cause: pino.stdSerializers.err } })
+  const logger = pino(
+    { name: 'longtail', level: config['log-level'], base: { broker: config.id }, serializers: { cause: pino.stdSerializers.err } }
+  )
   try {
     await run(config, logger)
   } catch (cause) {
@@ -43,7 +45,9 @@ async function run(config: Config, logger: PinoLogger): Promise<void> {
   })
   const http = await serveHttp(config, broker, metrics)
   const { host } = config.listen
-  logger.info({ listen: `${host}:${broker.port}`, http: http?.port ?? 'off', clusterId: broker.clusterId, ...broker.partitionCounts }, 'ready')
+  logger.info(
+    { listen: `${host}:${broker.port}`, http: http?.port ?? 'off', clusterId: broker.clusterId, ...broker.partitionCounts }, 'ready'
+  )
   stopOnSignal(logger, async () => {
     await http?.close()
     await broker.stop()

@@ -8,8 +8,7 @@
 // (Kafka 4.3 waits up to group.consumer.assignment.interval.ms). Racks are kept and shown, but no assignor looks at them.
 // Not supported: online migration of classic groups with members (group.consumer.migration.policy=disabled).
 
-import { refused } from '../coordinator/consumer/heartbeat.ts'
-import { problemWith, refusal } from '../coordinator/consumer/heartbeat-request.ts'
+import { problemWith, refusal, refused } from '../coordinator/consumer/heartbeat-request.ts'
 import type { Groups } from '../coordinator/groups.ts'
 import { type ErrorCode, errorName } from '../protocol/error-code.ts'
 import { consumerGroupHeartbeatApi, type ConsumerGroupHeartbeatResponse } from '../protocol/messages/consumer-group-heartbeat.ts'

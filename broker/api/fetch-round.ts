@@ -126,5 +126,8 @@ export class FetchRound {
 }
 
 function refusedRead(errorCode: number): PartitionRead {
-  return { errorCode, highWatermark: -1, lastStableOffset: -1, logStartOffset: -1, buffers: [], bytes: 0, release() {}, aborted: null, divergingEpoch: undefined }
+  return {
+    errorCode, highWatermark: -1, lastStableOffset: -1, logStartOffset: -1, buffers: [], bytes: 0, release() {}, aborted: null,
+    divergingEpoch: undefined,
+  }
 }

@@ -17,7 +17,9 @@ export function offsetForLeaderEpoch(context: PartitionContext): HandlerOf<typeo
     api: offsetForLeaderEpochApi,
 
     handle: (request) => ({
-      topics: request.topics.map(({ topic, partitions }) => ({ topic, partitions: partitions.map((asked) => answer(context, topic, asked)) })),
+      topics: request.topics.map(
+        ({ topic, partitions }) => ({ topic, partitions: partitions.map((asked) => answer(context, topic, asked)) })
+      ),
     }),
 
     refuse: (request, code) => ({

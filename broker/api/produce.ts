@@ -100,7 +100,9 @@ function hintsIn(responses: readonly { readonly partitionResponses: readonly Par
   const hints: LeaderHint[] = []
   for (const { partitionResponses } of responses) {
     for (const { currentLeader } of partitionResponses) {
-      if (currentLeader?.leaderId !== undefined) hints.push({ leaderId: currentLeader.leaderId, leaderEpoch: currentLeader.leaderEpoch ?? -1 })
+      if (currentLeader?.leaderId !== undefined) {
+        hints.push({ leaderId: currentLeader.leaderId, leaderEpoch: currentLeader.leaderEpoch ?? -1 })
+      }
     }
   }
   return hints

@@ -44,11 +44,19 @@ const own: readonly Setting[] = [
   setting('default.replication.factor', 'int', '1', { min: 1, max: 32767, about: 'Replicas of topics that are made automatically' }),
   setting('num.partitions', 'int', '1', { min: 1, max: 100_000, about: 'Partitions of topics that do not ask for a number' }),
   setting('group.initial.rebalance.delay.ms', 'int', '3000', { min: 0, max: intMax, about: 'How long a new group waits for more members' }),
-  setting('group.min.session.timeout.ms', 'int', '6000', { min: 1, max: intMax, about: 'The shortest session timeout of a classic member' }),
-  setting('group.max.session.timeout.ms', 'int', '1800000', { min: 1, max: intMax, about: 'The longest session timeout of a classic member' }),
+  setting('group.min.session.timeout.ms', 'int', '6000', {
+    min: 1, max: intMax, about: 'The shortest session timeout of a classic member',
+  }),
+  setting('group.max.session.timeout.ms', 'int', '1800000', {
+    min: 1, max: intMax, about: 'The longest session timeout of a classic member',
+  }),
   setting('group.max.size', 'int', String(intMax), { min: 1, max: intMax, about: 'Members that a classic group may have' }),
-  setting('group.consumer.heartbeat.interval.ms', 'int', '5000', { min: 1, max: intMax, about: 'Heartbeat interval of consumer groups (KIP-848)' }),
-  setting('group.consumer.session.timeout.ms', 'int', '45000', { min: 1, max: intMax, about: 'Session timeout of consumer groups (KIP-848)' }),
+  setting('group.consumer.heartbeat.interval.ms', 'int', '5000', {
+    min: 1, max: intMax, about: 'Heartbeat interval of consumer groups (KIP-848)',
+  }),
+  setting('group.consumer.session.timeout.ms', 'int', '45000', {
+    min: 1, max: intMax, about: 'Session timeout of consumer groups (KIP-848)',
+  }),
   setting('group.consumer.max.size', 'int', String(intMax), { min: 1, max: intMax, about: 'Members that a consumer group may have' }),
   setting('offset.metadata.max.bytes', 'int', '4096', { min: 0, max: intMax, about: 'Length of the text beside a committed offset' }),
   setting('offsets.retention.minutes', 'int', '10080', { min: 1, max: intMax, about: 'How long offsets of an empty group are kept' }),
@@ -56,7 +64,9 @@ const own: readonly Setting[] = [
   setting('connections.max.idle.ms', 'long', '600000', { min: 1, max: long, about: 'How long a silent connection stays' }),
   setting('socket.request.max.bytes', 'int', '104857600', { min: 1024, max: intMax, about: 'The largest request' }),
   setting('fetch.max.bytes', 'int', '57671680', { min: 1024, max: intMax, about: 'The largest fetch response, but for one large batch' }),
-  setting('max.incremental.fetch.session.cache.slots', 'int', '1000', { min: 0, max: intMax, about: 'Fetch sessions that are kept (KIP-227)' }),
+  setting('max.incremental.fetch.session.cache.slots', 'int', '1000', {
+    min: 0, max: intMax, about: 'Fetch sessions that are kept (KIP-227)',
+  }),
 ]
 
 const defaults = [...topicSettings.values()].flatMap((topic) => {

@@ -139,7 +139,8 @@ function problemWithAssignment(brokers: readonly number[], ids: readonly number[
   const unknown = ids.find((id) => !brokers.includes(id))
   if (unknown !== undefined) return `The manual partition assignment includes broker ${unknown}, but no such broker is registered.`
   if (length !== undefined && ids.length !== length) {
-    return `The manual partition assignment includes a partition with ${ids.length} replica(s), but this is not consistent with previous partitions, which have ${length} replica(s).`
+    return `The manual partition assignment includes a partition with ${ids.length} replica(s), ` +
+      `but this is not consistent with previous partitions, which have ${length} replica(s).`
   }
   return undefined
 }

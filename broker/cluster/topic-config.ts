@@ -35,13 +35,23 @@ export const topicSettings: ReadonlyMap<string, Setting> = new Map(
     setting('follower.replication.throttled.replicas', 'list', '', { about: 'Replicas whose fetches are throttled' }),
     setting('index.interval.bytes', 'int', '4096', { min: 0, max: 2 ** 31 - 1, about: 'Bytes of batches per entry of the offset index' }),
     setting('leader.replication.throttled.replicas', 'list', '', { about: 'Replicas whose leaders are throttled' }),
-    setting('local.retention.bytes', 'long', '-2', { min: -2, max: long, about: 'Bytes of a tiered partition kept on disk; -2: as retention.bytes' }),
-    setting('local.retention.ms', 'long', '-2', { min: -2, max: long, about: 'How long tiered segments stay on disk; -2: as retention.ms' }),
+    setting('local.retention.bytes', 'long', '-2', {
+      min: -2, max: long, about: 'Bytes of a tiered partition kept on disk; -2: as retention.bytes',
+    }),
+    setting('local.retention.ms', 'long', '-2', {
+      min: -2, max: long, about: 'How long tiered segments stay on disk; -2: as retention.ms',
+    }),
     setting('max.compaction.lag.ms', 'long', longMax, { min: 1, max: Infinity, about: 'The longest that a record stays uncompacted' }),
     setting('max.message.bytes', 'int', '1048588', { min: 0, max: 2 ** 31 - 1, about: 'The largest record batch, as sent' }),
-    setting('message.timestamp.after.max.ms', 'long', '3600000', { min: 0, max: Infinity, about: 'How far ahead of the broker a timestamp may be' }),
-    setting('message.timestamp.before.max.ms', 'long', longMax, { min: 0, max: Infinity, about: 'How far behind the broker a timestamp may be' }),
-    setting('message.timestamp.type', 'string', 'CreateTime', { values: ['CreateTime', 'LogAppendTime'], about: 'Whose clock stamps records' }),
+    setting('message.timestamp.after.max.ms', 'long', '3600000', {
+      min: 0, max: Infinity, about: 'How far ahead of the broker a timestamp may be',
+    }),
+    setting('message.timestamp.before.max.ms', 'long', longMax, {
+      min: 0, max: Infinity, about: 'How far behind the broker a timestamp may be',
+    }),
+    setting('message.timestamp.type', 'string', 'CreateTime', {
+      values: ['CreateTime', 'LogAppendTime'], about: 'Whose clock stamps records',
+    }),
     setting('min.cleanable.dirty.ratio', 'double', '0.5', { min: 0, max: 1, about: 'How dirty a log is before it is compacted' }),
     setting('min.compaction.lag.ms', 'long', '0', { min: 0, max: long, about: 'The shortest that a record stays uncompacted' }),
     setting('min.insync.replicas', 'int', '1', { min: 1, max: 2 ** 31 - 1, about: 'Replicas that acks=all needs' }),

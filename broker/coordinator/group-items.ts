@@ -111,7 +111,9 @@ export function headFacts(membership: ClassicGroup | ConsumerGroup, now: number)
     return { kind: 'consumer', changedAt: now, state: stateOf(membership), epoch, assignmentEpoch, topicsHash }
   }
   const { generation, protocolType, protocol, leader, changedAt } = membership
-  return { kind: 'classic', changedAt, state: membership.members.size === 0 ? 'Empty' : 'Stable', generation, protocolType, protocol, leader }
+  return {
+    kind: 'classic', changedAt, state: membership.members.size === 0 ? 'Empty' : 'Stable', generation, protocolType, protocol, leader,
+  }
 }
 
 /** The members as they are stored, each with what it was made of: the same object again needs no look at all. */
@@ -182,9 +184,13 @@ function readAssignment(stored: StoredAssignment | undefined): Assignment {
 }
 
 /** The records that make the stored group, for the fold that also serves while it lives. */
-export function recordsOfGroup(head: Head, members: readonly Json[], subscribedBy: (members: readonly ConsumerMember[]) => ReadonlySet<string>): GroupRecord[] {
+export function recordsOfGroup(
+  head: Head, members: readonly Json[], subscribedBy: (members: readonly ConsumerMember[]) => ReadonlySet<string>,
+): GroupRecord[] {
   if (head.kind === 'deleted') return []
-  if (head.kind === 'classic') return [{ type: 'classic', isDurable: true, group: classicGroupOf(head, members as unknown as StoredClassicMember[]) }]
+  if (head.kind === 'classic') {
+    return [{ type: 'classic', isDurable: true, group: classicGroupOf(head, members as unknown as StoredClassicMember[]) }]
+  }
   return consumerRecords(head, members as unknown as StoredConsumerMember[], subscribedBy)
 }
 
@@ -231,7 +237,9 @@ function consumerRecords(
 
 export function bucketItem(bucket: OffsetBucket): Json {
   return [...bucket].map(([partition, { offset, leaderEpoch, metadata, committedAt, expiresAt }]) =>
-    expiresAt === undefined ? [partition, offset, leaderEpoch, metadata, committedAt] : [partition, offset, leaderEpoch, metadata, committedAt, expiresAt])
+    expiresAt === undefined
+      ? [partition, offset, leaderEpoch, metadata, committedAt]
+      : [partition, offset, leaderEpoch, metadata, committedAt, expiresAt])
 }
 
 type StoredOffset = [partition: number, offset: number, leaderEpoch: number, metadata: string, committedAt: number, expiresAt?: number]

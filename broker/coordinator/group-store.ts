@@ -96,7 +96,9 @@ export class GroupStore {
   }): Promise<void> {
     const leftOvers = details.filter(({ sort }) => sort.startsWith(pagePrefix) && !pages.pages.has(sort))
     if (leftOvers.length === 0) return
-    await this.#writeQuietly(groupId, version, leftOvers.map(({ partition, sort }) => ({ kind: 'delete', key: { partition, sort }, expect: 'any' })))
+    await this.#writeQuietly(
+      groupId, version, leftOvers.map(({ partition, sort }) => ({ kind: 'delete', key: { partition, sort }, expect: 'any' }))
+    )
   }
 
   /** Writes what the records changed. Everything has the head's version as its condition (RELIABILITY G1). Never throws. */
@@ -226,7 +228,9 @@ function offsetWrites(before: Group, after: Group, records: readonly GroupRecord
       const bucket = bucketOf(record.partition)
       buckets.set(bucketSort(record.topicId, bucket), { topicId: record.topicId, bucket })
     } else if (record.type === 'groupDeleted') {
-      for (const [topicId, found] of before.offsets) for (const bucket of found.keys()) buckets.set(bucketSort(topicId, bucket), { topicId, bucket })
+      for (const [topicId, found] of before.offsets) {
+        for (const bucket of found.keys()) buckets.set(bucketSort(topicId, bucket), { topicId, bucket })
+      }
     }
   }
   return [...buckets].map(([sort, { topicId, bucket }]): Write => {

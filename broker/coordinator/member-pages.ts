@@ -121,7 +121,9 @@ export function pageOf(members: ReadonlyMap<string, StoredMember>): Page {
 }
 
 /** The pages as they were found in the table. */
-export function loadedPages(revision: number, found: ReadonlyMap<string, readonly { readonly memberId: string; readonly member: StoredMember }[]>): MemberPages {
+export function loadedPages(
+  revision: number, found: ReadonlyMap<string, readonly { readonly memberId: string; readonly member: StoredMember }[]>,
+): MemberPages {
   const pages = new Map([...found].map(([sort, members]): [string, Page] =>
     [sort, pageOf(new Map(members.map(({ memberId, member }) => [memberId, member])))]))
   return { revision, pages, pageOf: indexOf(pages) }

@@ -22,7 +22,9 @@ export interface ValidationContext {
 export function validateAppend(records: Buffer, context: ValidationContext): RecordBatch | Refused {
   const length = batchLengthAt(records, 0)
   if (length === undefined) return refuse(ErrorCode.INVALID_RECORD, 'a produce request must have exactly one record batch per partition')
-  if (length < batchHeaderBytes || length > records.length) return refuse(ErrorCode.CORRUPT_MESSAGE, `a batch of ${length} bytes in ${records.length}`)
+  if (length < batchHeaderBytes || length > records.length) {
+    return refuse(ErrorCode.CORRUPT_MESSAGE, `a batch of ${length} bytes in ${records.length}`)
+  }
   const batch = new RecordBatch(records.subarray(0, length))
   if (batch.magic !== 2) return refuse(ErrorCode.INVALID_RECORD, `record batches of magic ${batch.magic} are not supported`)
   if (length < records.length) return refuse(ErrorCode.INVALID_RECORD, 'a produce request must have exactly one record batch per partition')
@@ -45,7 +47,9 @@ function refuseHeader(batch: RecordBatch): Refused | undefined {
     return refuse(ErrorCode.INVALID_RECORD, `${recordCount} records with a last offset delta of ${lastOffsetDelta}`)
   }
   const { producerId, producerEpoch, baseSequence } = batch
-  if (producerId < -1 || producerEpoch < -1 || baseSequence < -1) return refuse(ErrorCode.INVALID_RECORD, 'a negative producer id, epoch or sequence')
+  if (producerId < -1 || producerEpoch < -1 || baseSequence < -1) {
+    return refuse(ErrorCode.INVALID_RECORD, 'a negative producer id, epoch or sequence')
+  }
   if (producerId >= 0 && (producerEpoch < 0 || baseSequence < 0)) {
     return refuse(ErrorCode.INVALID_RECORD, 'a producer id without an epoch or a sequence')
   }

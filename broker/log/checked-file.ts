@@ -14,7 +14,9 @@ export function encodeChecked(value: unknown): Buffer {
 /** Undefined: damaged. */
 export function decodeChecked<T>(bytes: Buffer): { readonly value: T } | undefined {
   const body = bytes.subarray(9)
-  if (bytes.length < 10 || bytes[8] !== 0x0a || bytes.toString('latin1', 0, 8) !== crc32c(body).toString(16).padStart(8, '0')) return undefined
+  if (bytes.length < 10 || bytes[8] !== 0x0a || bytes.toString('latin1', 0, 8) !== crc32c(body).toString(16).padStart(8, '0')) {
+    return undefined
+  }
   try {
     return { value: JSON.parse(body.toString()) as T }
   } catch {

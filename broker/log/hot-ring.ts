@@ -100,7 +100,9 @@ export class HotRing {
   }
 
   /** Whole batches from the one that holds `offset`, which must be here. Neighbours in a slab come as one view. */
-  read(range: { readonly offset: number; readonly endOffset: number; readonly bytesMax: number; readonly minOneBatch: boolean }): LentBatches {
+  read(
+    range: { readonly offset: number; readonly endOffset: number; readonly bytesMax: number; readonly minOneBatch: boolean },
+  ): LentBatches {
     const buffers: Buffer[] = []
     const slabs: Slab[] = []
     let bytes = 0

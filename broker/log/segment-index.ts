@@ -26,14 +26,19 @@ export class SegmentIndex {
   #indexedPosition = -1
 
   /** Takes note of a batch, in the order of the file. */
-  note(batch: { readonly baseOffset: number; readonly maxTimestamp: number }, at: { readonly position: number; readonly intervalBytes: number }): void {
+  note(
+    batch: { readonly baseOffset: number; readonly maxTimestamp: number },
+    at: { readonly position: number; readonly intervalBytes: number },
+  ): void {
     const isDue = this.#indexedPosition < 0 || at.position - this.#indexedPosition >= at.intervalBytes
     if (isDue) {
       this.offsets.push(batch.baseOffset)
       this.positions.push(at.position)
       this.#indexedPosition = at.position
       // What lies before this batch has been seen whole: that is what the entry says.
-      if (this.maxTimestamp > (this.times.at(-1)?.timestamp ?? -1)) this.times.push({ timestamp: this.maxTimestamp, offset: batch.baseOffset })
+      if (this.maxTimestamp > (this.times.at(-1)?.timestamp ?? -1)) {
+        this.times.push({ timestamp: this.maxTimestamp, offset: batch.baseOffset })
+      }
     }
     if (batch.maxTimestamp > this.maxTimestamp) this.maxTimestamp = batch.maxTimestamp
   }

@@ -18,7 +18,9 @@ export function listenHttp(
 ): Promise<HttpListener> {
   const notFound: HttpAnswer = { status: 404, type: 'text/plain', body: 'there is nothing here\n' }
   const notAllowed: HttpAnswer = { status: 405, type: 'text/plain', body: 'only GET\n' }
-  const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000, keepAliveTimeout: 5_000, maxHeaderSize: 8192 }, (request, response) => {
+  const server = createServer({
+    requestTimeout: 10_000, headersTimeout: 10_000, keepAliveTimeout: 5_000, maxHeaderSize: 8192,
+  }, (request, response) => {
     const path = (request.url ?? '/').split('?', 1)[0]!
     const pending = request.method === 'GET' ? answer(path) : Promise.resolve(notAllowed)
     pending.then(

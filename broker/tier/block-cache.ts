@@ -70,7 +70,8 @@ export class BlockCache {
   }
 
   /**
-   * The block of `segment` that holds byte `position` of its batches, held against the index's checksums. Throws `TierError`: `away`, `missing`, `damaged`
+   * The block of `segment` that holds byte `position` of its batches, held against the index's checksums. Throws
+   * `TierError`: `away`, `missing`, `damaged`
    * where the object is not what was uploaded, `busy`.
    */
   read(segment: TieredSegment, position: number, index: BlockCheck): Promise<Buffer> {
@@ -131,7 +132,9 @@ export class BlockCache {
     const doing = `fetching [${start}, ${end}) of ${key}`
     this.#misses++
     await this.#rate.take(end - start)
-    const bytes = await callWithin(doing, { clock, timeoutMs: limits.fetchTimeoutMs }, (signal) => store.getRange(key, { start, end }, signal))
+    const bytes = await callWithin(
+      doing, { clock, timeoutMs: limits.fetchTimeoutMs }, (signal) => store.getRange(key, { start, end }, signal)
+    )
     if (bytes === undefined) throw new TierError('missing', `${doing}: there is no such object`)
     if (bytes.length !== end - start) throw new TierError('damaged', `${doing}: ${bytes.length} bytes came`)
     if (!index.matches(bytes, start)) throw new TierError('damaged', `${doing}: what came does not match its checksums`)

@@ -11,6 +11,11 @@ export interface ColdTierRange {
   readonly deadline: number
 }
 
+export interface ColdTierBatches {
+  readonly buffers: readonly Buffer[]
+  readonly aborted: readonly AbortedTransaction[]
+}
+
 interface FoundRecord {
   readonly offset: number
   readonly timestamp: number
@@ -38,7 +43,9 @@ export class ColdTierView {
     return this.#partition.bytes
   }
 
-  async read(range: ColdTierRange): Promise<{ buffers: readonly Buffer[]; aborted: readonly AbortedTransaction[] } | 'pending' | 'unavailable'> {
+  async read(range: ColdTierRange): Promise<{
+    buffers: readonly Buffer[]; aborted: readonly AbortedTransaction[]
+  } | 'pending' | 'unavailable'> {
     const { deadline: deadlineMs, ...request } = range
     const result = await this.#partition.read({ ...request, deadlineMs })
     switch (result.kind) {

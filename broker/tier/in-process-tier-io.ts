@@ -1,5 +1,4 @@
 import type { ListedObject, ObjectStore } from '../objects/object-store.ts'
-import type { RecordBatch } from '../protocol/record-batch.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Disk } from '../runtime/disk.ts'
 import { BlockCache } from './block-cache.ts'
@@ -11,7 +10,8 @@ import { SegmentIndexes } from './segment-index.ts'
 import { SegmentReader } from './segment-reader.ts'
 import { uploadSegment } from './segment-upload.ts'
 import type {
-  FoundTimestamp, InspectedObject, ObjectInspection, SegmentBatches, SegmentRead, TierIo, TierIoCounts, TierIoLimits, TimestampSearch, UploadedObject, UploadJob,
+  FoundTimestamp, InspectedObject, ObjectInspection, SegmentBatches, SegmentRead, TierIo, TierIoCounts,
+  TierIoLimits, TimestampSearch, UploadedObject, UploadJob,
 } from './tier-io.ts'
 import type { TieredSegment } from './tiered-segment.ts'
 import { callWithin } from './within.ts'
@@ -23,7 +23,7 @@ export interface InProcessTierIoOptions {
   readonly limits: TierIoLimits
   /** Where blocks are cached; its own directory. Used only where `limits.blockFileBytesMax` is not 0. */
   readonly cacheDirectory: string
-  recordsOf(batch: RecordBatch, options: { readonly bytesMax: number }): Iterable<{ readonly offset: number; readonly timestamp: number }>
+  readonly recordsOf: OpenRecords
   /** Something failed that costs speed only. */
   onFault(doing: string, cause: unknown): void
 }
@@ -43,7 +43,9 @@ export class InProcessTierIo implements TierIo {
     this.#options = options
     this.#files = files
     this.#rate = new ByteRate(clock, limits.uploadBytesPerSecond)
-    this.#blocks = new BlockCache({ store, clock, files, limits: { ...limits, memoryBytesMax: limits.blockMemoryBytesMax, fetchTimeoutMs } })
+    this.#blocks = new BlockCache(
+      { store, clock, files, limits: { ...limits, memoryBytesMax: limits.blockMemoryBytesMax, fetchTimeoutMs } }
+    )
     this.#indexes = new SegmentIndexes({ store, clock, bytesMax: limits.indexBytesMax, fetchTimeoutMs, failureHoldMs })
     this.#reader = new SegmentReader({ clock, blocks: this.#blocks, indexes: this.#indexes, limits, recordsOf })
   }
@@ -85,7 +87,7 @@ export class InProcessTierIo implements TierIo {
     return (await this.#call(`looking for ${key}`, (signal) => this.#options.store.head(key, signal)))?.length
   }
 
-  listObjects(prefix: string, { after, limit }: { readonly after?: string | undefined; readonly limit: number }): Promise<ListedObject[]> {
+  listObjects(prefix: string, { after, limit }: ListingOptions): Promise<ListedObject[]> {
     const behind = after === undefined ? {} : { after }
     return this.#call(`listing ${prefix}`, (signal) => this.#options.store.list(prefix, { ...behind, limit, signal }))
   }

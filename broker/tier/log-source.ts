@@ -13,7 +13,8 @@ export interface LogSourceOptions {
 }
 
 /** A log on local disk as the tier sees it, for one term. Only what is durable here counts as there. */
-export function logSource({ log, topicId, topicName, partition, leaderEpoch, highWatermark, config }: LogSourceOptions): TierSource {
+export function logSource(options: LogSourceOptions): TierSource {
+  const { log, topicId, topicName, partition, leaderEpoch, highWatermark, config } = options
   return {
     topicId, topicName, partition, leaderEpoch, config,
     get logStartOffset() {
@@ -39,9 +40,12 @@ export function logSource({ log, topicId, topicName, partition, leaderEpoch, hig
 }
 
 /** The tier's settings of a topic, read by Kafka's own names. */
-export function tierConfigOf(topic: { number(name: string): number; flag(name: string): boolean; list(name: string): string[] }): TierConfig {
+export function tierConfigOf(
+  topic: { number(name: string): number; flag(name: string): boolean; list(name: string): string[] },
+): TierConfig {
   return {
-    isUploadEnabled: topic.flag('remote.storage.enable') && !topic.flag('remote.log.copy.disable') && !topic.list('cleanup.policy').includes('compact'),
+    isUploadEnabled: topic.flag('remote.storage.enable') && !topic.flag('remote.log.copy.disable') &&
+      !topic.list('cleanup.policy').includes('compact'),
     isDeleteEnabled: topic.list('cleanup.policy').includes('delete'),
     retentionMs: topic.number('retention.ms'),
     retentionBytes: topic.number('retention.bytes'),

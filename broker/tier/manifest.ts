@@ -7,10 +7,10 @@
 //   - its intent is still there: who sweeps an intent takes it away first, and only then the object.
 
 import { strict as assert } from 'node:assert'
-import type { CommitResult, Item, Table, Write } from '../table/table.ts'
+import { type CommitResult, commitWritesMax, type Item, type Table, type Write } from '../table/table.ts'
 import {
-  deletedTopicKey, headFromJson, headKey, intentFromJson, intentKey, type ManifestHead, type RetiredObject, retiredFromJson, retiredKey,
-  segmentKey, segmentSort, tablePartition, type TierPartitionId, type UploadIntent, uuidOf,
+  deletedTopicKey, headFromJson, headKey, intentFromJson, intentKey, type ManifestHead, type RetiredObject, retiredFromJson,
+  retiredKey, segmentKey, segmentSort, tablePartition, type TierPartitionId, type UploadIntent, uuidOf,
 } from './manifest-items.ts'
 import { TierError, tierErrorOf } from './tier-error.ts'
 import { segmentFromJson, segmentToJson, type TieredSegment } from './tiered-segment.ts'
@@ -71,7 +71,8 @@ export class Manifest {
   claim(epoch: number, logStartOffset: number): Promise<ManifestHead> {
     return this.#inTurn(async () => {
       this.#epoch = epoch
-      const fresh: ManifestHead = { epoch, logStart: logStartOffset, tieredEnd: 0, generation: 0, bytes: 0, segments: 0, maxTimestamp: -1 }
+      const nothing = { tieredEnd: 0, generation: 0, bytes: 0, segments: 0, maxTimestamp: -1 }
+      const fresh: ManifestHead = { epoch, logStart: logStartOffset, ...nothing }
       const deleted = deletedTopicKey(this.id.topicId)
       await this.#read()
       for (let attempt = 0; attempt < this.#options.attemptsMax; attempt++) {
@@ -82,7 +83,9 @@ export class Manifest {
         const writes: Write[] = [{ kind: 'check', key: deleted, expect: 'absent' }]
         const result = await this.#write({ head, writes })
         if (result.committed) return head
-        if (result.conflicts.some((key) => key.partition === deleted.partition)) throw new TierError('gone', `topic ${this.id.topicId} was deleted`)
+        if (result.conflicts.some((key) => key.partition === deleted.partition)) {
+          throw new TierError('gone', `topic ${this.id.topicId} was deleted`)
+        }
         await this.#read()
       }
       throw this.#contended()
@@ -103,7 +106,8 @@ export class Manifest {
         if (this.#epoch !== undefined && was.value.epoch !== this.#epoch) throw this.#fenced(was.value)
         const change = decide(was.value)
         if (change === undefined) return false
-        assert(change.head.logStart >= was.value.logStart && change.head.tieredEnd >= was.value.tieredEnd, 'a manifest never goes back')
+        assert(change.head.logStart >= was.value.logStart, 'the log\'s start never goes back')
+        assert(change.head.tieredEnd >= was.value.tieredEnd, 'the tier\'s end never goes back')
         const result = await this.#write(change)
         if (result.committed) return true
         await this.#read()
@@ -130,9 +134,9 @@ export class Manifest {
       if (!fitsBehind(head, segment)) return undefined
       const maxTimestamp = Math.max(head.maxTimestamp, segment.maxTimestamp)
       row = { ...segment, maxTimestampSoFar: maxTimestamp }
-      const { tieredEnd, bytes, segments } = { tieredEnd: row.endOffset, bytes: head.bytes + row.batchesBytes, segments: head.segments + 1 }
+      const bytes = head.bytes + row.batchesBytes
       return {
-        head: { ...head, tieredEnd, bytes, segments, maxTimestamp },
+        head: { ...head, tieredEnd: row.endOffset, bytes, segments: head.segments + 1, maxTimestamp },
         writes: [
           { kind: 'put', key: segmentKey(this.id, row.baseOffset), value: segmentToJson(row), expect: 'absent' },
           { kind: 'delete', key: intentKey(this.id, uuidOf(row.key)), expect: 1 },
@@ -175,8 +179,10 @@ export class Manifest {
 
   /** Removes the items of objects that are no longer in the store. */
   async forget(retired: readonly RetiredObject[]): Promise<void> {
-    for (let start = 0; start < retired.length; start += 100) {
-      const writes = retired.slice(start, start + 100).map(({ uuid }): Write => ({ kind: 'delete', key: retiredKey(this.id, uuid), expect: 'any' }))
+    for (let start = 0; start < retired.length; start += commitWritesMax) {
+      const writes = retired.slice(start, start + 100).map(
+        ({ uuid }): Write => ({ kind: 'delete', key: retiredKey(this.id, uuid), expect: 'any' })
+      )
       await this.#attempt('forgetting deleted objects', () => this.#options.table.commit(writes))
     }
   }
@@ -249,11 +255,18 @@ export class Manifest {
   }
 }
 
+interface OffsetRange {
+  readonly baseOffset: number
+  readonly endOffset: number
+}
+
 /**
  * Whether a segment may follow what the tier has: it begins at the end, or behind it where all that would be between is
  * below the log's start, as after an outage of the store that was longer than the retention.
  */
-export function fitsBehind(head: ManifestHead, { baseOffset, endOffset }: { readonly baseOffset: number; readonly endOffset: number }): boolean {
+export function fitsBehind(
+  head: ManifestHead, { baseOffset, endOffset }: { readonly baseOffset: number; readonly endOffset: number },
+): boolean {
   const isNext = baseOffset === head.tieredEnd || (baseOffset > head.tieredEnd && baseOffset <= head.logStart)
   return isNext && endOffset > baseOffset
 }

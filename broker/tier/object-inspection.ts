@@ -35,7 +35,9 @@ async function batchesCrc32c(options: InspectionOptions, key: string, batchesByt
   return checksum
 }
 
-async function range({ store, clock, requestTimeoutMs }: InspectionOptions, key: string, want: { start: number; end: number }): Promise<Buffer> {
+async function range(
+  { store, clock, requestTimeoutMs }: InspectionOptions, key: string, want: { start: number; end: number },
+): Promise<Buffer> {
   const doing = `reading [${want.start}, ${want.end}) of ${key}`
   const bytes = await callWithin(doing, { clock, timeoutMs: requestTimeoutMs }, (signal) => store.getRange(key, want, signal))
   if (bytes === undefined) throw new TierError('missing', `${doing}: there is no such object`)

@@ -79,7 +79,8 @@ export function encodeEpochs(entries: readonly EpochEntry[]): Buffer {
 
 /** Throws `TierError` with code `damaged`, like the other decoders here, where the bytes cannot be such a section. */
 export function decodeOffsets(bytes: Buffer, bounds: SegmentBounds): OffsetEntry[] {
-  const entries = decodeRows(bytes, 'offsets', { width: 16, read: (at) => ({ offset: int64(bytes, at), position: int64(bytes, at + 8) }) })
+  const read = (at: number): OffsetEntry => ({ offset: int64(bytes, at), position: int64(bytes, at + 8) })
+  const entries = decodeRows(bytes, 'offsets', { width: 16, read })
   const isSound = entries.length > 0 && entries[0]!.position === 0 && entries.every((entry, index) => {
     const before = entries[index - 1]
     return entry.offset >= bounds.baseOffset && entry.offset < bounds.endOffset && entry.position < bounds.batchesBytes &&
@@ -90,7 +91,8 @@ export function decodeOffsets(bytes: Buffer, bounds: SegmentBounds): OffsetEntry
 }
 
 export function decodeTimes(bytes: Buffer, bounds: SegmentBounds): TimeEntry[] {
-  const entries = decodeRows(bytes, 'times', { width: 16, read: (at) => ({ timestamp: int64(bytes, at), offset: int64(bytes, at + 8) }) })
+  const read = (at: number): TimeEntry => ({ timestamp: int64(bytes, at), offset: int64(bytes, at + 8) })
+  const entries = decodeRows(bytes, 'times', { width: 16, read })
   const isSound = entries.every((entry, index) => {
     const before = entries[index - 1]
     return entry.offset >= bounds.baseOffset && entry.offset < bounds.endOffset &&
@@ -102,7 +104,8 @@ export function decodeTimes(bytes: Buffer, bounds: SegmentBounds): TimeEntry[] {
 
 export function decodeAborted(bytes: Buffer): AbortedTransaction[] {
   const entries = decodeRows(bytes, 'aborted', { width: 32, read: (at) => ({
-    producerId: int64(bytes, at), firstOffset: int64(bytes, at + 8), lastOffset: int64(bytes, at + 16), lastStableOffset: int64(bytes, at + 24),
+    producerId: int64(bytes, at), firstOffset: int64(bytes, at + 8),
+    lastOffset: int64(bytes, at + 16), lastStableOffset: int64(bytes, at + 24),
   }) })
   const isSound = entries.every((one) => one.producerId >= 0 && one.firstOffset >= 0 && one.firstOffset <= one.lastOffset)
   if (!isSound) throw damaged('aborted', 'a transaction ends before it starts')
@@ -112,12 +115,14 @@ export function decodeAborted(bytes: Buffer): AbortedTransaction[] {
 export function decodeChecksums(bytes: Buffer, { batchesBytes }: SegmentBounds): ChunkChecksums {
   const chunkBytes = bytes.length < 4 ? 0 : bytes.readUInt32BE(0)
   const count = chunkBytes === 0 ? -1 : Math.ceil(batchesBytes / chunkBytes)
-  if (bytes.length !== 4 + 4 * count) throw damaged('checksums', `${bytes.length} bytes do not fit ${batchesBytes} bytes of batches`)
+  if (bytes.length !== 4 + 4 * count) throw damaged('checksums', `${bytes.length} bytes for ${batchesBytes} bytes of batches`)
   return { chunkBytes, crcs: Array.from({ length: count }, (_, index) => bytes.readUInt32BE(4 + 4 * index)) }
 }
 
 export function decodeEpochs(bytes: Buffer): EpochEntry[] {
-  const entries = decodeRows(bytes, 'epochs', { width: 12, read: (at) => ({ epoch: bytes.readInt32BE(at), startOffset: int64(bytes, at + 4) }) })
+  const entries = decodeRows(
+    bytes, 'epochs', { width: 12, read: (at) => ({ epoch: bytes.readInt32BE(at), startOffset: int64(bytes, at + 4) }) }
+  )
   const isSound = entries.every((entry, index) => {
     const before = entries[index - 1]
     return entry.epoch >= 0 && entry.startOffset >= 0 &&
@@ -127,7 +132,9 @@ export function decodeEpochs(bytes: Buffer): EpochEntry[] {
   return entries
 }
 
-function encodeRows<T>(entries: readonly T[], { width, write }: { width: number; write: (bytes: Buffer, at: number, entry: T) => void }): Buffer {
+function encodeRows<T>(
+  entries: readonly T[], { width, write }: { width: number; write: (bytes: Buffer, at: number, entry: T) => void },
+): Buffer {
   const bytes = Buffer.allocUnsafe(entries.length * width)
   entries.forEach((entry, index) => write(bytes, index * width, entry))
   return bytes

@@ -54,12 +54,16 @@ export async function rebuildManifest(options: RebuildOptions): Promise<Rebuilt>
   }
   const chosen = chooseChain(candidates)
   const segments = withTimestampsSoFar(chosen)
-  ignored.push(...candidates.filter((one) => !chosen.includes(one.segment)).map(({ segment: { key } }) => ({ key, why: 'not in the chain' })))
+  ignored.push(
+    ...candidates.filter((one) => !chosen.includes(one.segment)).map(({ segment: { key } }) => ({ key, why: 'not in the chain' }))
+  )
   if (segments.length === 0) return { head: undefined, segments, ignored }
   const head: ManifestHead = {
-    epoch: Math.max(...segments.map(({ epoch }) => epoch)), logStart: segments[0]!.baseOffset, tieredEnd: segments.at(-1)!.endOffset,
-    generation: Math.max(...segments.map(({ generation }) => generation)), segments: segments.length,
-    bytes: segments.reduce((total, { batchesBytes }) => total + batchesBytes, 0), maxTimestamp: segments.at(-1)!.maxTimestampSoFar,
+    epoch: Math.max(...segments.map(({ epoch }) => epoch)),
+    generation: Math.max(...segments.map(({ generation }) => generation)),
+    logStart: segments[0]!.baseOffset, tieredEnd: segments.at(-1)!.endOffset,
+    segments: segments.length, bytes: segments.reduce((total, { batchesBytes }) => total + batchesBytes, 0),
+    maxTimestamp: segments.at(-1)!.maxTimestampSoFar,
   }
   await write({ table, id }, head, segments)
   return { head, segments, ignored }
@@ -118,11 +122,8 @@ async function inspect({ io, id, readsBatches }: RebuildOptions, key: string, by
   const isSame = footer.topicId === id.topicId && footer.partition === id.partition && footer.baseOffset === name.baseOffset &&
     footer.endOffset === name.endOffset && footer.epoch === name.epoch && footer.generation === name.generation
   if (!isSame) return 'its footer is another object\'s'
-  const { baseOffset, endOffset, epoch, generation, batchesBytes, batchCount, recordCount, maxTimestamp, sealedAt, sections } = footer
-  const segment: TieredSegment = {
-    key, baseOffset, endOffset, epoch, generation, bytes, batchesBytes, batchCount, recordCount, maxTimestamp,
-    maxTimestampSoFar: maxTimestamp, sealedAt, crc32c, formatVersion, sections,
-  }
+  const { topicId: _, partition: __, batchesCrc32c: ___, ...described } = footer
+  const segment: TieredSegment = { ...described, key, bytes, crc32c, formatVersion, maxTimestampSoFar: footer.maxTimestamp }
   return { segment, epochs }
 }
 
@@ -136,12 +137,16 @@ function withTimestampsSoFar(chain: readonly TieredSegment[]): TieredSegment[] {
 }
 
 /** The head comes last: without it there is no manifest, and a rebuild that broke off is begun again. */
-async function write({ table, id }: { table: Table; id: TierPartitionId }, head: ManifestHead, segments: readonly TieredSegment[]): Promise<void> {
+async function write(
+  { table, id }: { table: Table; id: TierPartitionId }, head: ManifestHead, segments: readonly TieredSegment[],
+): Promise<void> {
   const perCommit = commitWritesMax - 1
   try {
     for (let start = 0; start < segments.length; start += perCommit) {
       const rows = segments.slice(start, start + perCommit)
-      const puts = rows.map((row): Write => ({ kind: 'put', key: segmentKey(id, row.baseOffset), value: segmentToJson(row), expect: 'any' }))
+      const puts = rows.map(
+        (row): Write => ({ kind: 'put', key: segmentKey(id, row.baseOffset), value: segmentToJson(row), expect: 'any' })
+      )
       if (!(await table.commit([{ kind: 'check', key: headKey(id), expect: 'absent' }, ...puts])).committed) throw exists()
     }
     const { committed } = await table.commit([{ kind: 'put', key: headKey(id), value: { ...head }, expect: 'absent' }])

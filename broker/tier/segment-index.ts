@@ -7,7 +7,8 @@ import type { Clock } from '../runtime/clock.ts'
 import { FillCache } from './fill-cache.ts'
 import { sectionIn } from './object-format.ts'
 import {
-  type ChunkChecksums, decodeAborted, decodeChecksums, decodeOffsets, decodeTimes, type OffsetEntry, type SectionKind, type TimeEntry,
+  type ChunkChecksums, decodeAborted, decodeChecksums, decodeOffsets, decodeTimes, type OffsetEntry, type SectionKind,
+  type TimeEntry,
 } from './object-sections.ts'
 import { TierError } from './tier-error.ts'
 import type { TieredSegment } from './tiered-segment.ts'
@@ -132,7 +133,9 @@ export class SegmentIndexes {
     const start = Math.min(...wanted.map((one) => one.position))
     const end = Math.max(...wanted.map((one) => one.position + one.length))
     const doing = `fetching the index of ${segment.key}`
-    const bytes = await callWithin(doing, { clock, timeoutMs: fetchTimeoutMs }, (signal) => store.getRange(segment.key, { start, end }, signal))
+    const bytes = await callWithin(
+      doing, { clock, timeoutMs: fetchTimeoutMs }, (signal) => store.getRange(segment.key, { start, end }, signal)
+    )
     if (bytes === undefined) throw new TierError('missing', `${doing}: there is no such object`)
     return wanted.map((section) => sectionIn(bytes, start, section))
   }

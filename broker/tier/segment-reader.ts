@@ -4,7 +4,7 @@ import { type BatchCut, cutBatches } from './batch-cut.ts'
 import type { BlockCache } from './block-cache.ts'
 import type { SegmentIndex, SegmentIndexes } from './segment-index.ts'
 import { TierError } from './tier-error.ts'
-import type { FoundTimestamp, SegmentBatches, SegmentRead, TierIoLimits, TimestampSearch } from './tier-io.ts'
+import type { FoundTimestamp, OpenedRecord, OpenRecords, SegmentBatches, SegmentRead, TierIoLimits, TimestampSearch } from './tier-io.ts'
 import type { TieredSegment } from './tiered-segment.ts'
 import { valueWithin } from './within.ts'
 
@@ -13,8 +13,13 @@ export interface SegmentReaderOptions {
   readonly blocks: BlockCache
   readonly indexes: SegmentIndexes
   readonly limits: TierIoLimits
-  /** The records of a batch, decompressed to at most `bytesMax` bytes. */
-  recordsOf(batch: RecordBatch, options: { readonly bytesMax: number }): Iterable<{ readonly offset: number; readonly timestamp: number }>
+  readonly recordsOf: OpenRecords
+}
+
+interface WantedWindow {
+  readonly start: number
+  readonly end: number
+  readonly deadlineMs: number
 }
 
 interface Window {
@@ -89,10 +94,12 @@ export class SegmentReader {
   /** The first record with a timestamp of `least` or more, or the first of those with the largest one. */
   #record(batch: RecordBatch, want: { least: number; offset: number; endOffset: number; isLargest: boolean }) {
     const bytesMax = this.#options.limits.recordsBytesMax
-    let found: { readonly offset: number; readonly timestamp: number } | undefined
+    let found: OpenedRecord | undefined
     try {
       for (const { offset, timestamp } of this.#options.recordsOf(batch, { bytesMax })) {
-        if (offset < want.offset || offset >= want.endOffset || timestamp < (found === undefined ? want.least : found.timestamp + 1)) continue
+        if (offset < want.offset || offset >= want.endOffset || timestamp < (found === undefined ? want.least : found.timestamp + 1)) {
+          continue
+        }
         found = { offset, timestamp }
         if (!want.isLargest) return found
       }
@@ -115,7 +122,9 @@ export class SegmentReader {
       if (window.isCut) return pending(request)
       // Only batches before `offset` were found, or the first one that is wanted is larger than the window.
       if (end === segment.batchesBytes && cut.seenBytes === window.bytes.length) break
-      if (position + cut.neededBytes > segment.batchesBytes) throw new TierError('damaged', `${segment.key}: a batch reaches past the batches`)
+      if (position + cut.neededBytes > segment.batchesBytes) {
+        throw new TierError('damaged', `${segment.key}: a batch reaches past the batches`)
+      }
       length = Math.max(bytesMax, cut.neededBytes - cut.seenBytes)
       position += cut.seenBytes
     }
@@ -133,13 +142,14 @@ export class SegmentReader {
     // A segment that was read to its last batch is read to its end, though compaction may have taken what was there.
     const nextOffset = next === segment.batchesBytes ? segment.endOffset : cut.nextOffset
     return {
-      batches: window.bytes.subarray(cut.start, cut.end), nextOffset, aborted: index.abortedIn({ start: offset, end: nextOffset }),
+      batches: window.bytes.subarray(cut.start, cut.end), nextOffset,
+      aborted: index.abortedIn({ start: offset, end: nextOffset }),
       bytesLeft: segment.batchesBytes - next, isPending: window.isCut && cut.neededBytes !== undefined,
     }
   }
 
   /** Bytes [start, end) of the batches, or as many of them as are there in time. */
-  async #window(index: SegmentIndex, segment: TieredSegment, want: { start: number; end: number; deadlineMs: number }): Promise<Window> {
+  async #window(index: SegmentIndex, segment: TieredSegment, want: WantedWindow): Promise<Window> {
     const { clock, blocks } = this.#options
     const first = want.start - (want.start % blocks.blockBytes)
     const reads: Promise<Buffer>[] = []
@@ -161,7 +171,8 @@ export class SegmentReader {
 
   #spend(segment: TieredSegment, start: number, end: number): void {
     const { blocks } = this.#options
-    for (let at = start; at - (at % blocks.blockBytes) + blocks.blockBytes <= end; at += blocks.blockBytes) blocks.spend(segment, at)
+    const first = start - (start % blocks.blockBytes)
+    for (let at = first; at + blocks.blockBytes <= end; at += blocks.blockBytes) blocks.spend(segment, at)
   }
 
   async #discardFrom(segment: TieredSegment, position: number): Promise<void> {

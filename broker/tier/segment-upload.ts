@@ -22,9 +22,9 @@ export interface SegmentUploadOptions {
 }
 
 /** See `TierIo.upload`. */
-export async function uploadSegment(options: SegmentUploadOptions, job: UploadJob, signal?: AbortSignal): Promise<UploadedObject> {
-  const { clock, limits } = options
-  const file = await openSegment(options.disk, job.path)
+export async function uploadSegment(to: SegmentUploadOptions, job: UploadJob, signal?: AbortSignal): Promise<UploadedObject> {
+  const { clock, limits, disk } = to
+  const file = await openSegment(disk, job.path)
   let sending: Promise<void> = Promise.resolve()
   try {
     const { start, end, fileBytes } = job
@@ -36,7 +36,9 @@ export async function uploadSegment(options: SegmentUploadOptions, job: UploadJo
       formatVersion, sections: trailer.sections,
     }
     const call = { clock, timeoutMs: limits.uploadTimeoutMs, signal }
-    await callWithin(`uploading ${job.key}`, call, (within) => (sending = put(options, { key: job.key, file, scan, trailer: trailer.bytes, object }, within)))
+    await callWithin(`uploading ${job.key}`, call, (within) => (
+      sending = put(options, { key: job.key, file, scan, trailer: trailer.bytes, object }, within)
+    ))
     return object
   } catch (cause) {
     throw tierErrorOf(`uploading ${job.key}`, cause)
@@ -62,10 +64,14 @@ async function put(options: SegmentUploadOptions, what: Put, signal: AbortSignal
   const { stored } = await store.put(key, body, signal)
   if (!stored) throw new TierError('damaged', `${key} is taken by other content`)
   const head = await store.head(key, signal)
-  if (head?.length !== object.bytes) throw new TierError('damaged', `${key}: stored ${object.bytes} bytes, the store has ${head?.length ?? 'none'}`)
+  if (head?.length !== object.bytes) {
+    throw new TierError('damaged', `${key}: stored ${object.bytes} bytes, the store has ${head?.length ?? 'none'}`)
+  }
 }
 
-async function* chunksOf({ rate, limits }: SegmentUploadOptions, { file, scan, trailer }: Put, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* chunksOf(
+  { rate, limits }: SegmentUploadOptions, { file, scan, trailer }: Put, signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   const end = scan.position + scan.batchesBytes
   for (let position = scan.position; position < end; ) {
     const chunk = Buffer.allocUnsafeSlow(Math.min(limits.uploadChunkBytes, end - position))
@@ -81,7 +87,8 @@ async function* chunksOf({ rate, limits }: SegmentUploadOptions, { file, scan, t
 
 function trailerOf(job: UploadJob, scan: SegmentScan): ReturnType<typeof encodeTrailer> {
   const head = {
-    topicId: job.topicId, partition: job.partition, baseOffset: job.start, endOffset: job.end, epoch: job.epoch, generation: job.generation,
+    topicId: job.topicId, partition: job.partition, baseOffset: job.start, endOffset: job.end,
+    epoch: job.epoch, generation: job.generation,
     batchCount: scan.batchCount, recordCount: scan.recordCount, batchesBytes: scan.batchesBytes, batchesCrc32c: scan.crc32c,
     maxTimestamp: scan.maxTimestamp, sealedAt: job.sealedAt,
   }
@@ -95,7 +102,7 @@ async function openSegment(disk: Disk, path: string): Promise<DiskFile> {
   try {
     return await disk.open(path)
   } catch (cause) {
-    const isMissing = cause instanceof DiskError && cause.code === 'ENOENT'
-    throw new TierError(isMissing ? 'missing' : 'away', `opening ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
+    if (cause instanceof DiskError && cause.code === 'ENOENT') throw new TierError('missing', `there is no file ${path}`, cause)
+    throw tierErrorOf(`opening ${path}`, cause)
   }
 }

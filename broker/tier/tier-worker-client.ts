@@ -3,7 +3,8 @@ import type { ListedObject } from '../objects/object-store.ts'
 import type { SectionKind } from './object-sections.ts'
 import { TierError } from './tier-error.ts'
 import type {
-  FoundTimestamp, InspectedObject, ObjectInspection, SegmentBatches, SegmentRead, TierIo, TierIoCounts, TimestampSearch, UploadedObject, UploadJob,
+  FoundTimestamp, InspectedObject, ObjectInspection, SegmentBatches, SegmentRead, TierIo, TierIoCounts,
+  TimestampSearch, UploadedObject, UploadJob,
 } from './tier-io.ts'
 import type { FromTierWorker, TierIoCall, TierWorkerData, ToTierWorker } from './tier-worker-messages.ts'
 import type { TieredSegment } from './tiered-segment.ts'
@@ -100,7 +101,7 @@ export class TierWorkerClient implements TierIo {
     return this.#call('objectBytes', [key])
   }
 
-  listObjects(prefix: string, options: { readonly after?: string | undefined; readonly limit: number }): Promise<ListedObject[]> {
+  listObjects(prefix: string, options: ListingOptions): Promise<ListedObject[]> {
     return this.#call('listObjects', [prefix, options])
   }
 
@@ -122,7 +123,8 @@ export class TierWorkerClient implements TierIo {
 
   async #call<T>(call: TierIoCall, args: readonly unknown[], id = ++this.#lastId): Promise<T> {
     if (this.#death !== undefined) throw this.#death
-    if (this.#outstanding.size >= this.#options.callsMax) throw new TierError('busy', `${this.#options.callsMax} calls are under way`)
+    const { callsMax } = this.#options
+    if (this.#outstanding.size >= callsMax) throw new TierError('busy', `${callsMax} calls are under way`)
     // An answer that is owed keeps the process alive; an idle thread does not.
     if (this.#outstanding.size === 0) this.#worker.ref()
     const answer = new Promise((resolve, reject) => this.#outstanding.set(id, { resolve, reject }))

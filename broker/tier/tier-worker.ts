@@ -60,5 +60,7 @@ function buffersOf({ batches }: SegmentBatches): ArrayBuffer[] {
 
 function openStore(): Promise<ObjectStore> {
   const ports = { clock: nodeClock, random: nodeRandom }
-  return store.kind === 's3' ? openS3Store({ ...store, ...ports, createMissing }) : openFolderStore({ path: store.path, disk: nodeDisk, ...ports })
+  return store.kind === 's3'
+    ? openS3Store({ ...store, ...ports, createMissing })
+    : openFolderStore({ path: store.path, disk: nodeDisk, ...ports })
 }

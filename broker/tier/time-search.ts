@@ -22,7 +22,9 @@ export interface SearchedRange {
 const rowsAtATime = 50
 
 /** The first record in the range with `timestamp` or later. Throws `TierError`. */
-export async function findTimestamp(options: TimeSearchOptions, timestamp: number, range: SearchedRange): Promise<FoundTimestamp | undefined> {
+export async function findTimestamp(
+  options: TimeSearchOptions, timestamp: number, range: SearchedRange,
+): Promise<FoundTimestamp | undefined> {
   const { manifest, io } = options
   const first = await firstRowReaching(manifest, timestamp, range)
   if (first === undefined) return undefined
@@ -59,7 +61,8 @@ export async function findMaxTimestamp(options: TimeSearchOptions, range: Search
 }
 
 /** The row with the least offset whose largest timestamp so far is `timestamp` or later. */
-async function firstRowReaching(manifest: Manifest, timestamp: number, { start, end }: SearchedRange): Promise<TieredSegment | undefined> {
+async function firstRowReaching(manifest: Manifest, timestamp: number, range: SearchedRange): Promise<TieredSegment | undefined> {
+  const { start, end } = range
   const rowAt = async (offset: number) => (await manifest.find(offset)) ?? (await manifest.floor(offset))
   if (start >= end) return undefined
   const last = await rowAt(end - 1)

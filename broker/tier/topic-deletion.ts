@@ -7,7 +7,9 @@
 
 import type { Uuid } from '../runtime/random.ts'
 import type { Json, Key, Table, Write } from '../table/table.ts'
-import { deletedTopicKey, deletedTopicsPartition, headFromJson, headKey, tablePartition, type TierPartitionId } from './manifest-items.ts'
+import {
+  deletedTopicKey, deletedTopicsPartition, headFromJson, headKey, tablePartition, type TierPartitionId,
+} from './manifest-items.ts'
 import { partitionPrefix } from './object-key.ts'
 import { TierError, tierErrorOf } from './tier-error.ts'
 import type { TierIo } from './tier-io.ts'
@@ -33,10 +35,18 @@ interface Tombstone {
 /** Above any epoch that a leader has: its manifest changes fail from here on. */
 const deletedEpoch = 2 ** 31 - 1
 
+export interface DeletedTopic {
+  readonly topicId: Uuid
+  /** How many it had. */
+  readonly partitions: number
+}
+
 /** Puts the tombstone. Repeating it changes nothing. Throws `TierError` `away`. */
 export async function requestTopicDeletion(table: Table, topic: { topicId: Uuid; partitions: number }, now: number): Promise<void> {
   const value: Json = { partitions: topic.partitions, requestedAt: now, finishedAt: null }
-  await attempt('marking a topic as deleted', () => table.commit([{ kind: 'put', key: deletedTopicKey(topic.topicId), value, expect: 'absent' }]))
+  await attempt(
+    'marking a topic as deleted', () => table.commit([{ kind: 'put', key: deletedTopicKey(topic.topicId), value, expect: 'absent' }])
+  )
 }
 
 /** Goes on with every deletion that is due. Returns how many objects went. Throws `TierError`; call again later. */
@@ -66,7 +76,8 @@ async function fence(table: Table, id: TierPartitionId): Promise<void> {
     if (item === undefined) return
     const head = headFromJson(item.value)
     if (head.epoch === deletedEpoch) return
-    if (await commit(table, [{ kind: 'put', key: headKey(id), value: { ...head, epoch: deletedEpoch }, expect: item.version }])) return
+    const value = { ...head, epoch: deletedEpoch }
+    if (await commit(table, [{ kind: 'put', key: headKey(id), value, expect: item.version }])) return
   }
 }
 
@@ -83,7 +94,9 @@ async function empty({ table, io, clusterId }: TopicDeletionOptions, id: TierPar
   for (;;) {
     const items = await attempt('reading items', () => table.query(tablePartition(id), { limit: 100 }))
     if (items.length === 0) return count
-    await commit(table, items.map(({ partition, sort }): Write => ({ kind: 'delete', key: { partition, sort } satisfies Key, expect: 'any' })))
+    await commit(
+      table, items.map(({ partition, sort }): Write => ({ kind: 'delete', key: { partition, sort } satisfies Key, expect: 'any' }))
+    )
   }
 }
 
@@ -101,7 +114,8 @@ async function attempt<T>(doing: string, call: () => Promise<T>): Promise<T> {
 
 function tombstoneOf(value: Json): Tombstone {
   const { partitions, requestedAt, finishedAt } = value as { partitions?: Json; requestedAt?: Json; finishedAt?: Json }
-  const isSound = Number.isSafeInteger(partitions) && Number.isSafeInteger(requestedAt) && (finishedAt === null || Number.isSafeInteger(finishedAt))
+  const isSound = Number.isSafeInteger(partitions) && Number.isSafeInteger(requestedAt) &&
+    (finishedAt === null || Number.isSafeInteger(finishedAt))
   if (!isSound) throw new TierError('damaged', `a tombstone reads ${JSON.stringify(value)}`)
   return value as unknown as Tombstone
 }

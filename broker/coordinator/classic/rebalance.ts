@@ -86,7 +86,9 @@ function electLeader(change: ClassicChange): boolean {
 }
 
 /** What a member is told of the generation. The leader is told of everybody, for it assigns. */
-export function joined(change: ClassicChange, { memberId }: ClassicMember, options?: { readonly skipAssignment: boolean }): JoinGroupResponse {
+export function joined(
+  change: ClassicChange, { memberId }: ClassicMember, options?: { readonly skipAssignment: boolean },
+): JoinGroupResponse {
   const isLeader = change.leader === memberId
   return {
     errorCode: ErrorCode.NONE,

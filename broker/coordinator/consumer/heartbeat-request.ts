@@ -1,5 +1,5 @@
 import { ErrorCode } from '../../protocol/error-code.ts'
-import type { ConsumerGroupHeartbeatRequest } from '../../protocol/messages/consumer-group-heartbeat.ts'
+import type { ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse } from '../../protocol/messages/consumer-group-heartbeat.ts'
 import { problemWithPattern } from './regex/topic-pattern.ts'
 import { assignors } from './target.ts'
 
@@ -41,17 +41,28 @@ function problemWithMember(request: ConsumerGroupHeartbeatRequest, version: numb
   // From v1 on clients make their ids themselves, so that a lost answer leaves no ghost (KIP-1082).
   if (memberId === '' && (version >= 1 || request.memberEpoch !== memberEpoch.joining)) return invalid('the member id is empty')
   if (request.memberEpoch < memberEpoch.leavingForAWhile) return invalid(`${request.memberEpoch} is no member epoch`)
-  if (request.memberEpoch === memberEpoch.leavingForAWhile && instanceId === null) return invalid('only a static member can leave for a while')
+  if (request.memberEpoch === memberEpoch.leavingForAWhile && instanceId === null) {
+    return invalid('only a static member can leave for a while')
+  }
   return request.memberEpoch === memberEpoch.joining ? problemWithJoin(request) : undefined
 }
 
 function problemWithJoin(request: ConsumerGroupHeartbeatRequest): Refusal | undefined {
   if (request.rebalanceTimeoutMs === -1) return invalid('who joins must give a rebalance timeout')
-  if (request.topicPartitions === null || request.topicPartitions.length > 0) return invalid('who joins must say that it owns no partitions')
-  if (request.subscribedTopicNames === null && request.subscribedTopicRegex === null) return invalid('who joins must subscribe to names or a pattern')
+  if (request.topicPartitions === null || request.topicPartitions.length > 0) {
+    return invalid('who joins must say that it owns no partitions')
+  }
+  if (request.subscribedTopicNames === null && request.subscribedTopicRegex === null) {
+    return invalid('who joins must subscribe to names or a pattern')
+  }
   return undefined
 }
 
 function invalid(message: string): Refusal {
   return refusal(ErrorCode.INVALID_REQUEST, message)
+}
+
+/** The refusal as the protocol has it. */
+export function refused({ errorCode, errorMessage }: Refusal): ConsumerGroupHeartbeatResponse {
+  return { errorCode, errorMessage, memberId: null, memberEpoch: 0, heartbeatIntervalMs: 0 }
 }

@@ -5,7 +5,7 @@ import type { Group } from '../group.ts'
 import { assignmentOf, isEqual, topicPartitionsOf } from './assignment.ts'
 import { ConsumerChange } from './consumer-change.ts'
 import { type ConsumerGroup, type ConsumerMember } from './consumer-group.ts'
-import { memberEpoch, type Refusal, refusal } from './heartbeat-request.ts'
+import { memberEpoch, type Refusal, refusal, refused } from './heartbeat-request.ts'
 import { decideLeaving } from './leave.ts'
 import { findMember } from './member-identity.ts'
 import { reconcile } from './reconcile.ts'
@@ -31,7 +31,9 @@ export function decideConsumerHeartbeat(group: Group, heartbeat: ConsumerHeartbe
 }
 
 /** Whoever joins makes the group, also of a classic one that is empty. */
-function consumerGroupFor({ groupId, membership }: Group, request: ConsumerGroupHeartbeatRequest): { readonly group: ConsumerGroup | undefined } | Refusal {
+function consumerGroupFor(
+  { groupId, membership }: Group, request: ConsumerGroupHeartbeatRequest,
+): { readonly group: ConsumerGroup | undefined } | Refusal {
   if (membership?.kind === 'consumer') return { group: membership }
   const isFree = membership === undefined || membership.phase.state === 'Empty'
   if (isFree && request.memberEpoch === memberEpoch.joining) return { group: undefined }
@@ -44,7 +46,9 @@ function beat(group: ConsumerGroup | undefined, { request, client, ticket }: Con
   const owned = request.topicPartitions === null ? undefined : assignmentOf(request.topicPartitions)
   const { consumerMembersMax } = now.settings
   if (group !== undefined && group.members.size >= consumerMembersMax && !group.members.has(memberId)) {
-    return replyOnly(ticket, refused(refusal(ErrorCode.GROUP_MAX_SIZE_REACHED, `the group has ${consumerMembersMax} members, which is all that it may have`)))
+    return replyOnly(ticket, refused(
+      refusal(ErrorCode.GROUP_MAX_SIZE_REACHED, `the group has ${consumerMembersMax} members, which is all that it may have`)
+    ))
   }
   const change = new ConsumerChange(group, now.topics)
   const before = findMember(change, { request, owned })
@@ -66,7 +70,9 @@ function beat(group: ConsumerGroup | undefined, { request, client, ticket }: Con
 }
 
 /** A client that is not sure that we know everything about it says everything, and is told everything. */
-function isFullRequest({ rebalanceTimeoutMs, subscribedTopicNames, subscribedTopicRegex, topicPartitions }: ConsumerGroupHeartbeatRequest): boolean {
+function isFullRequest(
+  { rebalanceTimeoutMs, subscribedTopicNames, subscribedTopicRegex, topicPartitions }: ConsumerGroupHeartbeatRequest,
+): boolean {
   return rebalanceTimeoutMs !== -1 && (subscribedTopicNames !== null || subscribedTopicRegex !== null) && topicPartitions !== null
 }
 
@@ -95,7 +101,9 @@ function updatedMember(member: ConsumerMember, { request, client }: From): Consu
   return fields.every((name) => updated[name] === member[name]) ? member : updated
 }
 
-function answer(member: ConsumerMember, { isTold, now }: { readonly isTold: boolean; readonly now: Circumstances }): ConsumerGroupHeartbeatResponse {
+function answer(
+  member: ConsumerMember, { isTold, now }: { readonly isTold: boolean; readonly now: Circumstances },
+): ConsumerGroupHeartbeatResponse {
   return {
     errorCode: ErrorCode.NONE,
     memberId: member.memberId,
@@ -103,9 +111,5 @@ function answer(member: ConsumerMember, { isTold, now }: { readonly isTold: bool
     heartbeatIntervalMs: now.settings.consumerHeartbeatIntervalMs,
     assignment: isTold ? { topicPartitions: topicPartitionsOf(member.assigned) } : null,
   }
-}
-
-export function refused({ errorCode, errorMessage }: Refusal): ConsumerGroupHeartbeatResponse {
-  return { errorCode, errorMessage, memberId: null, memberEpoch: 0, heartbeatIntervalMs: 0 }
 }
 

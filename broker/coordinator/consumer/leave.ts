@@ -3,12 +3,14 @@ import type { ConsumerGroupHeartbeatResponse } from '../../protocol/messages/con
 import { type Circumstances, type Decision, replyOnly } from '../decision.ts'
 import { ConsumerChange } from './consumer-change.ts'
 import { type ConsumerGroup, type ConsumerMember, emptyConsumerGroup, stable } from './consumer-group.ts'
-import { type ConsumerHeartbeat, refused } from './heartbeat.ts'
-import { memberEpoch } from './heartbeat-request.ts'
+import type { ConsumerHeartbeat } from './heartbeat.ts'
+import { memberEpoch, refused } from './heartbeat-request.ts'
 import { problemWithHolder, staticMember, unknownMember } from './member-identity.ts'
 
 /** A member leaves: for good, or, a static one, for at most a session, during which its partitions stay its own. */
-export function decideLeaving(group: ConsumerGroup = emptyConsumerGroup, { request, ticket }: ConsumerHeartbeat, now: Circumstances): Decision {
+export function decideLeaving(
+  group: ConsumerGroup = emptyConsumerGroup, { request, ticket }: ConsumerHeartbeat, now: Circumstances,
+): Decision {
   const { memberId, instanceId, memberEpoch: epoch } = request
   const member = instanceId === null ? group.members.get(memberId) : staticMember(group, instanceId)
   const problem = instanceId === null ? undefined : problemWithHolder(member, { memberId, instanceId })

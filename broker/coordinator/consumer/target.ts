@@ -9,7 +9,9 @@ import type { TargetRecord } from './consumer-record.ts'
 import { topicsOf } from './subscriptions.ts'
 
 /** As in Kafka's group.consumer.assignors; the first is the default. */
-export const assignors: ReadonlyMap<string, Assignor> = new Map([uniformAssignor, rangeAssignor].map((assignor) => [assignor.name, assignor]))
+export const assignors: ReadonlyMap<string, Assignor> = new Map(
+  [uniformAssignor, rangeAssignor].map((assignor) => [assignor.name, assignor])
+)
 
 /** The one that most members ask for; who asks for none does not vote. */
 export function preferredAssignor({ members }: ConsumerGroup): Assignor {

@@ -39,7 +39,9 @@ function decompressBlock(input: Buffer, bytesMax: number): Buffer {
     } else {
       if (element.distance > written) throw new MalformedMessage('snappy: a copy from before the content')
       // Byte by byte where source and target overlap: that is how a run is written.
-      if (element.distance >= element.length) output.copyWithin(written, written - element.distance, written - element.distance + element.length)
+      if (element.distance >= element.length) {
+        output.copyWithin(written, written - element.distance, written - element.distance + element.length)
+      }
       else for (let index = 0; index < element.length; index++) output[written + index] = output[written + index - element.distance]!
     }
     written += element.length

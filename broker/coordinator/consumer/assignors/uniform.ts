@@ -49,7 +49,9 @@ function keepWhatTheyHave(holders: readonly Holder[], { members, partitionCounts
 
 /** Topics with few subscribers first: their partitions can go nowhere else. */
 function giveAway(free: readonly FreePartitions[], holders: readonly Holder[]): void {
-  const offers = free.map(({ topicId, partitions }) => ({ topicId, partitions, takers: holders.filter((holder) => holder.mayHold(topicId)) }))
+  const offers = free.map(
+    ({ topicId, partitions }) => ({ topicId, partitions, takers: holders.filter((holder) => holder.mayHold(topicId)) })
+  )
   offers.sort((one, other) => one.takers.length - other.takers.length)
   for (const { topicId, partitions, takers } of offers) {
     // Takers by how many partitions they have: always give to the lowest level, and raise it when that is used up.

@@ -117,7 +117,9 @@ class Parser {
     if (braces === undefined) return undefined
     const min = Number(braces[1])
     const max = braces[3] !== '' ? Number(braces[3]) : braces[2] === ',' ? Infinity : min
-    if (min > repeatMax || (max !== Infinity && max > repeatMax) || min > max) throw new InvalidRegex(`the repetition ${braces[0]} is out of bounds`)
+    if (min > repeatMax || (max !== Infinity && max > repeatMax) || min > max) {
+      throw new InvalidRegex(`the repetition ${braces[0]} is out of bounds`)
+    }
     return { min, max }
   }
 }
