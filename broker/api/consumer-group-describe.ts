@@ -3,8 +3,8 @@
 //   v1  the kind of each member (KIP-1099)
 // Groups of another type are not found here.
 
-import { type Assignment, emptyAssignment } from '../coordinator/consumer/assignment.ts'
-import { type ConsumerGroup, type ConsumerMember, stateOf } from '../coordinator/consumer/consumer-group.ts'
+import { type Assignment, emptyAssignment, union } from '../coordinator/consumer/assignment.ts'
+import { type ConsumerGroup, type ConsumerMember, revokingOf, stateOf } from '../coordinator/consumer/consumer-group.ts'
 import { preferredAssignor } from '../coordinator/consumer/target.ts'
 import type { Groups } from '../coordinator/groups.ts'
 import type { Topics } from '../coordinator/topics.ts'
@@ -30,7 +30,9 @@ export function consumerGroupDescribe(groups: Groups): HandlerOf<typeof consumer
         const group = await groups.look(groupId)
         if (typeof group === 'number') return refused(groupId, group)
         if (group.membership?.kind === 'consumer') return { ...described(groupId, group.membership, groups.topics), authorizedOperations }
-        const errorMessage = group.membership === undefined ? `there is no group ${groupId}` : `the group ${groupId} is not a consumer group`
+        const errorMessage = group.membership === undefined
+          ? `there is no group ${groupId}`
+          : `the group ${groupId} is not a consumer group`
         return { ...refused(groupId, ErrorCode.GROUP_ID_NOT_FOUND), errorMessage }
       }
       return { groups: await Promise.all(groupIds.map(describe)) }
@@ -54,7 +56,9 @@ function described(groupId: string, group: ConsumerGroup, topics: Topics): Answe
     assignorName: preferredAssignor(group).name,
     members: [...group.members.values()].map((member) => {
       const target = group.targets.get(member.memberId) ?? emptyAssignment
-      return { ...describedMember(member), assignment: named(member.assigned, topics), targetAssignment: named(target, topics) }
+      // What a member has still to give up counts as its own: nobody else may have it.
+      const assignment = union(member.assigned, revokingOf(member))
+      return { ...describedMember(member), assignment: named(assignment, topics), targetAssignment: named(target, topics) }
     }),
   }
 }
@@ -68,7 +72,7 @@ function describedMember(member: ConsumerMember): Omit<MemberAnswer, 'assignment
     clientId: member.clientId,
     clientHost: member.clientHost,
     subscribedTopicNames: member.topicNames,
-    subscribedTopicRegex: member.topicRegex ?? null,
+    subscribedTopicRegex: member.topicRegex ?? '',
     memberType: consumerMemberType,
   }
 }

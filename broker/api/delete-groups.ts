@@ -10,7 +10,7 @@ export function deleteGroups(groups: Groups): HandlerOf<typeof deleteGroupsApi> 
     api: deleteGroupsApi,
 
     async handle({ groupsNames }) {
-      const results = groupsNames.map(async (groupId) => ({
+      const results = [...new Set(groupsNames)].map(async (groupId) => ({
         groupId, errorCode: await groups.execute<ErrorCode>(groupId, { kind: 'deleteGroup' }),
       }))
       return { results: await Promise.all(results) }

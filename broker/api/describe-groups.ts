@@ -26,8 +26,8 @@ export function describeGroups(groups: Groups): HandlerOf<typeof describeGroupsA
         const { membership } = group
         if (membership?.kind === 'classic') return { ...described(groupId, membership), authorizedOperations }
         const errorMessage = membership === undefined ? `Group ${groupId} not found.` : `Group ${groupId} is not a classic group.`
-        const dead = { ...refused(groupId, ErrorCode.NONE), groupState: 'Dead', authorizedOperations }
-        return version >= 6 ? { ...dead, errorCode: ErrorCode.GROUP_ID_NOT_FOUND, errorMessage } : dead
+        const dead = { ...refused(groupId, ErrorCode.NONE), groupState: 'Dead' }
+        return version >= 6 ? { ...dead, errorCode: ErrorCode.GROUP_ID_NOT_FOUND, errorMessage } : { ...dead, authorizedOperations }
       }
       return { groups: await Promise.all(request.groups.map(describe)) }
     },

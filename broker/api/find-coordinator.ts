@@ -40,7 +40,7 @@ function coordinator(key: string, found: Found): NonNullable<FindCoordinatorResp
   return {
     key, nodeId, host, port,
     errorCode: isFound ? ErrorCode.NONE : found,
-    errorMessage: isFound ? null : errorName(found),
+    errorMessage: isFound ? '' : errorName(found),
   }
 }
 

@@ -42,6 +42,8 @@ export class ClassicScript {
   readonly #options: WorldOptions
   readonly #clients = new Map<string, Client>()
   readonly #trace: string[] = []
+  /** What the command led to so far. Put into words when it is over, for only then are all ids known. */
+  #answers: (() => string)[] = []
   world: World
 
   constructor(options: WorldOptions = {}) {
@@ -56,6 +58,7 @@ export class ClassicScript {
       const [verb, ...words] = line.slice(1).trim().split(/\s+/)
       await this.#step(verb!, words)
       await settled()
+      this.#trace.push(...this.#answers.splice(0).map((answer) => `  ${answer()}`))
     }
     return this.#trace.join('\n')
   }
@@ -77,16 +80,17 @@ export class ClassicScript {
       case 'restart': {
         this.world.groups.close()
         await settled()
-        const { clock, topics, table } = this.world
-        this.world = makeWorld({ ...this.#options, clock, topics, table })
-        return
+        const { clock, topics, table, random } = this.world
+        this.world = makeWorld({ ...this.#options, clock, topics, table, random })
+        this.world.groups.start()
+        return clock.advance(0)
       }
       default: throw new Error(`no such verb: ${verb}`)
     }
   }
 
-  #say(text: string): void {
-    this.#trace.push(`  ${text}`)
+  #say(answer: string | (() => string)): void {
+    this.#answers.push(typeof answer === 'string' ? () => answer : answer)
   }
 
   #client(name: string): Client {
@@ -123,8 +127,11 @@ export class ClassicScript {
       }
       client.memberId = memberId
       client.generation = generationId!
-      const leads = members.length > 0 ? `, leads ${members.map((member) => this.#nameOf(member.memberId)).sort().join(' ')}` : ''
-      this.#say(`${name} join: generation ${generationId}, ${protocolName}, leader ${this.#nameOf(leader)}${leads}${skipAssignment ? ', skips assignment' : ''}`)
+      this.#say(() => {
+        const leads = members.length > 0 ? `, leads ${members.map((member) => this.#nameOf(member.memberId)).sort().join(' ')}` : ''
+        const skips = skipAssignment ? ', skips assignment' : ''
+        return `${name} join: generation ${generationId}, ${protocolName}, leader ${this.#nameOf(leader)}${leads}${skips}`
+      })
     })
     return Promise.resolve()
   }

@@ -67,9 +67,10 @@ export class ConsumerScript {
       case 'restart': {
         this.world.groups.close()
         await settled()
-        const { clock, topics, table } = this.world
-        this.world = makeWorld({ ...this.#options, clock, topics, table })
-        return
+        const { clock, topics, table, random } = this.world
+        this.world = makeWorld({ ...this.#options, clock, topics, table, random })
+        this.world.groups.start()
+        return clock.advance(0)
       }
       default: throw new Error(`no such verb: ${verb}`)
     }
@@ -103,7 +104,7 @@ export class ConsumerScript {
   async #beat(name: string, words: ReadonlySet<string>, options: ReadonlyMap<string, string>): Promise<void> {
     const client = this.#client(name)
     const { epoch } = client
-    if (!words.has('holding')) client.owned = client.told
+    if (!words.has('holding') && !words.has('briefly')) client.owned = client.told
     const { owned } = client
     await this.#send(name, {
       memberEpoch: Number(options.get('epoch') ?? epoch),
@@ -126,7 +127,7 @@ export class ConsumerScript {
     if (errorCode !== 0) return this.#say(`${name}: ${errorName(errorCode)}`)
     client.epoch = memberEpoch
     if (assignment == null) return this.#say(`${name}: epoch ${memberEpoch}`)
-    const told: Owned = new Map(assignment.topicPartitions.map(({ topicId, partitions }) => [this.#nameOf(topicId), partitions]))
+    const told: Owned = new Map(assignment.topicPartitions.map(({ topicId, partitions }) => [this.#nameOf(topicId!), partitions]))
     client.told = told
     this.#say(`${name}: epoch ${memberEpoch}, may have ${textOf(told)}`)
   }

@@ -27,6 +27,7 @@ export interface WorldOptions {
   readonly table?: Table
   readonly clock?: FakeClock
   readonly topics?: FakeTopics
+  readonly random?: Random
   readonly brokerId?: number
   readonly settings?: Partial<GroupSettings>
   readonly limits?: Partial<GroupLimits>
@@ -37,17 +38,18 @@ export function makeWorld(options: WorldOptions = {}) {
   const clock = options.clock ?? new FakeClock()
   const topics = options.topics ?? new FakeTopics({ orders: 4, payments: 2 })
   const table = options.table ?? new MemoryTable()
+  const random = options.random ?? new CountingRandom()
   const brokerId = options.brokerId ?? 1
   const directory: CoordinatorDirectory = { brokerId, ownerOf: () => ({ nodeId: brokerId, host: 'localhost', port: 9092 }) }
   const settings = { ...defaultGroupSettings, ...options.settings }
   const groups = new Groups({
     table, clock, topics, directory,
-    random: new CountingRandom(),
+    random,
     logger: silentLogger,
     settings: () => settings,
     limits: { ...defaultGroupLimits, ...options.limits },
   })
-  return { clock, topics, table, groups, directory }
+  return { clock, topics, table, random, groups, directory }
 }
 
 export type World = ReturnType<typeof makeWorld>

@@ -45,7 +45,7 @@ export function decideJoin(group: ClassicGroup | undefined, join: Join, now: Cir
 
 /** Classic members cannot join a group of KIP-848: online migration is not served (group.consumer.migration.policy=disabled). */
 export function joinToConsumerGroup({ request, ticket }: Join): Decision {
-  return replyOnly(ticket, joinRefused(request.memberId, ErrorCode.GROUP_ID_NOT_FOUND))
+  return replyOnly(ticket, joinRefused(request.memberId, ErrorCode.INCONSISTENT_GROUP_PROTOCOL))
 }
 
 function hasRoom(group: ClassicGroup, memberId: string, membersMax: number): boolean {
@@ -120,7 +120,9 @@ function awaitJoin(change: ClassicChange, join: Join, member: ClassicMember): vo
   if (member.waiting?.for === 'join') {
     change.reply(member.waiting.ticket, joinRefused(member.memberId, ErrorCode.REBALANCE_IN_PROGRESS))
   }
-  if (member.waiting?.for === 'sync') change.reply(member.waiting.ticket, { errorCode: ErrorCode.REBALANCE_IN_PROGRESS, assignment: noAssignment })
+  if (member.waiting?.for === 'sync') {
+    change.reply(member.waiting.ticket, { errorCode: ErrorCode.REBALANCE_IN_PROGRESS, assignment: noAssignment })
+  }
   change.put({ ...member, ...termsOf(join), waiting: { for: 'join', ticket: join.ticket } })
 }
 

@@ -54,7 +54,8 @@ export type MemberState =
 
 export const emptyConsumerGroup: ConsumerGroup = {
   kind: 'consumer',
-  epoch: 0,
+  // As in Kafka: 0 is how members say that they join, and the first subscription raises the epoch to 2.
+  epoch: 1,
   assignmentEpoch: 0,
   topicsHash: '',
   subscribed: new Set(),

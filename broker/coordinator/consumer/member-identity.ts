@@ -39,7 +39,9 @@ function findStatic(change: ConsumerChange, claim: Claim): ConsumerMember | Refu
 }
 
 /** A static member is back: what it had, and was to have, is its again. */
-function takePlace(change: ConsumerChange, { holder, memberId }: { readonly holder: ConsumerMember; readonly memberId: string }): ConsumerMember {
+function takePlace(
+  change: ConsumerChange, { holder, memberId }: { readonly holder: ConsumerMember; readonly memberId: string },
+): ConsumerMember {
   const { targets, assignmentEpoch } = change.group
   const target = targets.get(holder.memberId) ?? emptyAssignment
   const member: ConsumerMember = { ...holder, memberId, epoch: 0, previousEpoch: 0, state: stable }
@@ -64,10 +66,10 @@ export function problemWithHolder(
 
 /**
  * The member must be at the epoch that we know it at. One that is an epoch behind and owns nothing that it should not
- * has merely lost our answer.
+ * has merely lost our answer; one that joins again owns nothing at all.
  */
 function problemWithEpoch(member: ConsumerMember, { request, owned }: Claim): Refusal | undefined {
-  if (request.memberEpoch === member.epoch) return undefined
+  if (request.memberEpoch === member.epoch || request.memberEpoch === memberEpoch.joining) return undefined
   const isLate = request.memberEpoch === member.previousEpoch && owned !== undefined && minus(owned, member.assigned).size === 0
   if (request.memberEpoch < member.epoch && isLate) return undefined
   const message = `the member is at epoch ${member.epoch} and not at ${request.memberEpoch}: it must give up its partitions and join again`

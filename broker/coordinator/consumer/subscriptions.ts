@@ -20,6 +20,7 @@ export function topicsOf(member: ConsumerMember, topics: Topics): Topic[] {
 /** Changes when one of the topics appears, goes, is made again, or grows. */
 export function hashOfTopics(names: ReadonlySet<string>, topics: Topics): string {
   const facts = [...names].flatMap((name) => topics.byName(name) ?? []).map(({ id, partitionCount }) => `${id}:${partitionCount}`).sort()
+  if (facts.length === 0) return ''
   // Two of FNV-1a from different starts: 64 bits, so that two sets of topics are not taken for one.
   let [one, other] = [0x811c9dc5, 0x01234567]
   for (const fact of facts) {
