@@ -43,18 +43,19 @@ export function cutBatches(window: Buffer, want: WantedBatches, limits: CutLimit
     const taken = at - start
     const isFull = taken > 0 && taken >= want.bytesMax
     const length = isFull ? undefined : batchLengthAt(window, at)
-    if (length === undefined) return { start, end: at, nextOffset, neededBytes: isFull ? undefined : at + batchHeaderBytes, seenBytes: at }
+    const cut = (neededBytes?: number): BatchCut => ({ start, end: at, nextOffset, neededBytes, seenBytes: at })
+    if (length === undefined) return isFull ? cut() : cut(at + batchHeaderBytes)
     if (length < batchHeaderBytes || length > limits.batchBytesMax) throw damaged(at, `it claims ${length} bytes`)
     const fits = length <= want.bytesMax - taken || (taken === 0 && want.minOneBatch)
-    if (at + batchHeaderBytes > window.length) return { start, end: at, nextOffset, neededBytes: at + length, seenBytes: at }
+    if (at + batchHeaderBytes > window.length) return cut(at + length)
     const batch = new RecordBatch(window.subarray(at, at + length))
     const { baseOffset, endOffset } = offsetsOf(batch, at)
     if (baseOffset <= lastOffset || baseOffset < limits.bounds.baseOffset || endOffset > limits.bounds.endOffset) {
       throw damaged(at, `offsets [${baseOffset}, ${endOffset}) are out of order or out of the segment`)
     }
     const isWanted = endOffset > want.offset
-    if (isWanted && (baseOffset >= want.endOffset || !fits)) return { start, end: at, nextOffset, neededBytes: undefined, seenBytes: at }
-    if (at + length > window.length) return { start, end: at, nextOffset, neededBytes: at + length, seenBytes: at }
+    if (isWanted && (baseOffset >= want.endOffset || !fits)) return cut()
+    if (at + length > window.length) return cut(at + length)
     if (isWanted && !batch.isIntact()) throw damaged(at, 'its checksum does not match')
     at += length
     lastOffset = endOffset - 1

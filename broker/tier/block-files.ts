@@ -83,7 +83,8 @@ export class BlockFiles {
   /** Never fails: a block that cannot be kept is fetched again. */
   async write(block: Block, bytes: Buffer): Promise<void> {
     const name = nameOf(block)
-    if (this.#sizes.has(name) || this.#writing.has(name) || bytes.length > this.#options.bytesMax || this.#writing.size >= writesMax) return
+    if (this.#sizes.has(name) || this.#writing.has(name)) return
+    if (bytes.length > this.#options.bytesMax || this.#writing.size >= writesMax) return
     const writing = { isWanted: true }
     this.#writing.set(name, writing)
     try {
@@ -124,7 +125,8 @@ export class BlockFiles {
   async #remove(name: string): Promise<void> {
     this.#bytes -= this.#sizes.get(name) ?? 0
     this.#sizes.delete(name)
-    await this.#options.disk.remove(this.#pathOf(name)).catch((cause: unknown) => this.#options.onFault('removing a cached block', cause))
+    const { disk, onFault } = this.#options
+    await disk.remove(this.#pathOf(name)).catch((cause: unknown) => onFault('removing a cached block', cause))
   }
 
   #pathOf(name: string): string {

@@ -93,11 +93,10 @@ export function uuidOf(objectKey: string): Uuid {
 
 export function headFromJson(value: Json): ManifestHead {
   const number = numbersOf(value, 'head')
-  const head = {
+  return {
     epoch: number('epoch', -1), logStart: number('logStart'), tieredEnd: number('tieredEnd'), generation: number('generation'),
     bytes: number('bytes'), segments: number('segments'), maxTimestamp: number('maxTimestamp', -1),
   }
-  return head
 }
 
 export function intentFromJson(uuid: Uuid, value: Json): UploadIntent {
@@ -105,7 +104,8 @@ export function intentFromJson(uuid: Uuid, value: Json): UploadIntent {
   const { key } = value as { key?: Json }
   if (typeof key !== 'string') throw new TierError('damaged', `manifest intent ${uuid}: no key`)
   return {
-    uuid, key, baseOffset: number('baseOffset'), endOffset: number('endOffset'), epoch: number('epoch'), startedAt: number('startedAt'),
+    uuid, key, epoch: number('epoch'), startedAt: number('startedAt'),
+    baseOffset: number('baseOffset'), endOffset: number('endOffset'),
   }
 }
 

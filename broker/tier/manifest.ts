@@ -264,9 +264,7 @@ interface OffsetRange {
  * Whether a segment may follow what the tier has: it begins at the end, or behind it where all that would be between is
  * below the log's start, as after an outage of the store that was longer than the retention.
  */
-export function fitsBehind(
-  head: ManifestHead, { baseOffset, endOffset }: { readonly baseOffset: number; readonly endOffset: number },
-): boolean {
+export function fitsBehind(head: ManifestHead, { baseOffset, endOffset }: OffsetRange): boolean {
   const isNext = baseOffset === head.tieredEnd || (baseOffset > head.tieredEnd && baseOffset <= head.logStart)
   return isNext && endOffset > baseOffset
 }

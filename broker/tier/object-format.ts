@@ -136,7 +136,8 @@ export function decodeFooter(end: Buffer, objectBytes: number): ObjectFooter {
 
 function readFields(bytes: Buffer): ObjectFooter {
   const count = bytes.readUInt32BE(84)
-  if (count > sectionsMax || fixedBytes + count * entryBytes !== bytes.length) throw damaged(`${count} sections in ${bytes.length} bytes`)
+  const isWhole = count <= sectionsMax && fixedBytes + count * entryBytes === bytes.length
+  if (!isWhole) throw damaged(`${count} sections in ${bytes.length} bytes`)
   const sections: Section[] = []
   for (let at = fixedBytes; at < bytes.length; at += entryBytes) {
     const kind = sectionKinds[bytes.readUInt16BE(at) - 1]
@@ -161,7 +162,9 @@ function checkFooter(footer: ObjectFooter, sectionsEnd: number): void {
   if (batchesBytes <= 0 || batchesBytes > sectionsEnd) throw damaged(`${batchesBytes} bytes of batches in ${sectionsEnd}`)
   if (batchCount === 0 || recordCount < 0) throw damaged('it counts no batches')
   if (footer.maxTimestamp < -1 || footer.sealedAt < 0) throw damaged('a time before all times')
-  if (sectionKinds.some((kind) => sections.filter((one) => one.kind === kind).length !== 1)) throw damaged('a section is missing or double')
+  const kinds = sections.map(({ kind }) => kind)
+  const isComplete = kinds.length === sectionKinds.length && new Set(kinds).size === kinds.length
+  if (!isComplete) throw damaged('a section is missing or double')
   let position = batchesBytes
   for (const section of sections) {
     if (section.position < position || section.length < 0 || section.position + section.length > sectionsEnd) {

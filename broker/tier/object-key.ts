@@ -26,12 +26,14 @@ export interface ObjectName {
 
 const uuidPattern = '[A-Za-z0-9_-]{22}'
 const keyPattern = new RegExp(
-  `^v1/([A-Za-z0-9_-]{1,100})/([0-9a-f]{4})/(${uuidPattern})/(\\d{1,10})/(\\d{20})-(\\d{20})-e(\\d{1,10})-g(\\d{1,10})-(${uuidPattern})$`,
+  `^v1/([A-Za-z0-9_-]{1,100})/([0-9a-f]{4})/(${uuidPattern})/(\\d{1,10})/` +
+  `(\\d{20})-(\\d{20})-e(\\d{1,10})-g(\\d{1,10})-(${uuidPattern})$`,
 )
 const clusterPattern = /^[A-Za-z0-9_-]{1,100}$/
 
 /** What every key of a partition begins with, and nothing else's. Throws where the cluster's id cannot be part of a key. */
-export function partitionPrefix(clusterId: string, { topicId, partition }: { readonly topicId: Uuid; readonly partition: number }): string {
+export function partitionPrefix(clusterId: string, id: { readonly topicId: Uuid; readonly partition: number }): string {
+  const { topicId, partition } = id
   if (!clusterPattern.test(clusterId)) throw new RangeError(`not a cluster id for object keys: ${JSON.stringify(clusterId)}`)
   const hash = crc32c(Buffer.from(`${topicId}/${partition}`)) >>> 16
   return `v1/${clusterId}/${hash.toString(16).padStart(4, '0')}/${topicId}/${partition}/`

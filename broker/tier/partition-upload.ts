@@ -94,7 +94,8 @@ export class PartitionUpload {
 
   async #commit(intent: UploadIntent, object: UploadedObject, sealedAt: number): Promise<void> {
     const { key, baseOffset, endOffset, epoch } = intent
-    const isCommitted = await this.#options.manifest.commit({ ...object, key, baseOffset, endOffset, epoch, generation: 0, sealedAt })
+    const segment = { ...object, key, baseOffset, endOffset, epoch, generation: 0, sealedAt }
+    const isCommitted = await this.#options.manifest.commit(segment)
     this.#intent = undefined
     if (!isCommitted) throw new TierError('away', `${key} could not be committed: its intent was swept, or the range is taken`)
   }

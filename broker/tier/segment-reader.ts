@@ -4,7 +4,9 @@ import { type BatchCut, cutBatches } from './batch-cut.ts'
 import type { BlockCache } from './block-cache.ts'
 import type { SegmentIndex, SegmentIndexes } from './segment-index.ts'
 import { TierError } from './tier-error.ts'
-import type { FoundTimestamp, OpenedRecord, OpenRecords, SegmentBatches, SegmentRead, TierIoLimits, TimestampSearch } from './tier-io.ts'
+import type {
+  FoundTimestamp, OpenedRecord, OpenRecords, SegmentBatches, SegmentRead, TierIoLimits, TimestampSearch,
+} from './tier-io.ts'
 import type { TieredSegment } from './tiered-segment.ts'
 import { valueWithin } from './within.ts'
 
@@ -97,9 +99,8 @@ export class SegmentReader {
     let found: OpenedRecord | undefined
     try {
       for (const { offset, timestamp } of this.#options.recordsOf(batch, { bytesMax })) {
-        if (offset < want.offset || offset >= want.endOffset || timestamp < (found === undefined ? want.least : found.timestamp + 1)) {
-          continue
-        }
+        if (offset < want.offset || offset >= want.endOffset) continue
+        if (timestamp < want.least || timestamp <= (found?.timestamp ?? -Infinity)) continue
         found = { offset, timestamp }
         if (!want.isLargest) return found
       }

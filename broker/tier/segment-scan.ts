@@ -127,7 +127,8 @@ class Scan {
   }
 
   finish(): SegmentScan {
-    if (this.#batches === 0) throw new TierError('damaged', `the segment has no batch in [${this.#options.start}, ${this.#options.end})`)
+    const { start, end } = this.#options
+    if (this.#batches === 0) throw new TierError('damaged', `the segment has no batch in [${start}, ${end})`)
     return {
       position: this.#position, batchesBytes: this.#bytes, batchCount: this.#batches, recordCount: this.#records,
       maxTimestamp: this.#maxTimestamp, crc32c: this.#crc, offsets: this.#offsets, times: this.#times,
@@ -142,7 +143,8 @@ class Scan {
     if (fields.endOffset <= start && this.#batches === 0) return false
     if (!batch.isIntact()) throw damaged(position, 'its checksum does not match')
     if (fields.baseOffset < this.#nextOffset || fields.endOffset > end) {
-      throw damaged(position, `offsets [${fields.baseOffset}, ${fields.endOffset}) with ${this.#nextOffset} next and ${end} the end`)
+      const offsets = `[${fields.baseOffset}, ${fields.endOffset})`
+      throw damaged(position, `offsets ${offsets} with ${this.#nextOffset} next and ${end} the end`)
     }
     this.#index(fields.baseOffset)
     if (this.#batches === 0) this.#position = position

@@ -36,9 +36,8 @@ export async function uploadSegment(to: SegmentUploadOptions, job: UploadJob, si
       formatVersion, sections: trailer.sections,
     }
     const call = { clock, timeoutMs: limits.uploadTimeoutMs, signal }
-    await callWithin(`uploading ${job.key}`, call, (within) => (
-      sending = put(options, { key: job.key, file, scan, trailer: trailer.bytes, object }, within)
-    ))
+    const what = { key: job.key, file, scan, trailer: trailer.bytes, object }
+    await callWithin(`uploading ${job.key}`, call, (within) => (sending = put(to, what, within)))
     return object
   } catch (cause) {
     throw tierErrorOf(`uploading ${job.key}`, cause)

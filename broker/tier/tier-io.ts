@@ -6,6 +6,7 @@
 
 import type { AbortedTransaction } from '../log/sealed-segment.ts'
 import type { ListedObject } from '../objects/object-store.ts'
+import type { RecordBatch } from '../protocol/record-batch.ts'
 import type { Uuid } from '../runtime/random.ts'
 import type { ObjectFooter, Section } from './object-format.ts'
 import type { EpochEntry, SectionKind } from './object-sections.ts'
@@ -29,11 +30,27 @@ export interface TierIo {
   inspect(object: ObjectInspection): Promise<InspectedObject>
   /** Undefined where the store says that there is no such object. */
   objectBytes(key: string): Promise<number | undefined>
-  listObjects(prefix: string, options: { readonly after?: string | undefined; readonly limit: number }): Promise<readonly ListedObject[]>
+  /** In the order of keys. */
+  listObjects(prefix: string, options: ListingOptions): Promise<readonly ListedObject[]>
   /** At most 1,000. No error where there is none. */
   deleteObjects(keys: readonly string[]): Promise<void>
   counts(): Promise<TierIoCounts>
   close(): Promise<void>
+}
+
+/** The records of a batch, decompressed to at most `bytesMax` bytes. Throws where they cannot be read. */
+export type OpenRecords = (batch: RecordBatch, options: { readonly bytesMax: number }) => Iterable<OpenedRecord>
+
+export interface OpenedRecord {
+  readonly offset: number
+  readonly timestamp: number
+}
+
+export interface ListingOptions {
+  /** Only keys behind this one. */
+  readonly after?: string | undefined
+  /** At most 1,000. */
+  readonly limit: number
 }
 
 export interface UploadJob {

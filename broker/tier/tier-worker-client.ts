@@ -3,7 +3,7 @@ import type { ListedObject } from '../objects/object-store.ts'
 import type { SectionKind } from './object-sections.ts'
 import { TierError } from './tier-error.ts'
 import type {
-  FoundTimestamp, InspectedObject, ObjectInspection, SegmentBatches, SegmentRead, TierIo, TierIoCounts,
+  FoundTimestamp, InspectedObject, ListingOptions, ObjectInspection, SegmentBatches, SegmentRead, TierIo, TierIoCounts,
   TimestampSearch, UploadedObject, UploadJob,
 } from './tier-io.ts'
 import type { FromTierWorker, TierIoCall, TierWorkerData, ToTierWorker } from './tier-worker-messages.ts'

@@ -121,7 +121,7 @@ export class Tier {
     await requestTopicDeletion(this.#options.table, topic, this.#options.clock.now())
   }
 
-  /** Goes on with the deletion of topics, one broker at a time being enough. Returns how many objects went. Throws `TierError`. */
+  /** Goes on with the deletion of topics; one broker is enough. Returns how many objects went. Throws `TierError`. */
   sweepDeletedTopics(now: number): Promise<number> {
     const { deleteDelayMs: graceMs, deletedTopicKeepMs: keepMs } = this.#limits
     return sweepDeletedTopics({ ...this.#options, now, graceMs, keepMs })

@@ -198,7 +198,7 @@ export class TieredPartition {
     const head = await manifest.claim(source.leaderEpoch, source.logStartOffset)
     if (source.endOffset < Math.max(head.tieredEnd, head.logStart)) {
       // It would take what it appends for what the tier has, and drop it. See `Tier.restorePoint`.
-      throw new TierError('diverged', `the log ends at ${source.endOffset}, the tier at ${Math.max(head.tieredEnd, head.logStart)}`)
+      throw new TierError('diverged', `the log ends at ${source.endOffset}, and the tier at ${head.tieredEnd}`)
     }
     if (this.#state.kind === 'opening') {
       this.#state = { kind: 'leading' }
@@ -215,11 +215,13 @@ export class TieredPartition {
     if (head === undefined || !manifest.isClaimed) return
     const rows = await this.#oldestRows(head)
     const { localBytes, lastStableOffset } = source
-    const state = { now, isClockTrusted, config: source.config(), head, rows, local: source.sealedSegments(), localBytes, lastStableOffset }
+    const local = source.sealedSegments()
+    const state = { now, isClockTrusted, config: source.config(), head, rows, local, localBytes, lastStableOffset }
     const logStart = Math.max(planLogStart(state), source.logStartOffset)
     if (logStart > head.logStart) {
       // Planned for this very head: under another one there may be less to delete, and more ticks to do it in.
-      const isMoved = await manifest.change((current) => (current === head ? { head: { ...current, logStart }, writes: [] } : undefined))
+      const next = { head: { ...head, logStart }, writes: [] }
+      const isMoved = await manifest.change((current) => (current === head ? next : undefined))
       if (!isMoved) return
       onEvent({ kind: 'log start advanced', partition: this.name, logStart, why: 'retention' })
     }
@@ -239,9 +241,11 @@ export class TieredPartition {
     if (head.segments === 0) return []
     const { generation, rows } = this.#oldest
     // Rows at the end are more by now; they matter once the oldest are gone, or if these were all there was.
-    const isKnown = generation === head.generation && (rows.length === limits.retentionRowsMax || rows.at(-1)?.endOffset === head.tieredEnd)
-    if (!isKnown) this.#oldest = { generation: head.generation, rows: await manifest.rowsFrom(0, limits.retentionRowsMax) }
-    return this.#oldest.rows
+    const isEnough = rows.length === limits.retentionRowsMax || rows.at(-1)?.endOffset === head.tieredEnd
+    if (isEnough && generation === head.generation) return rows
+    const found = await manifest.rowsFrom(0, limits.retentionRowsMax)
+    this.#oldest = { generation: head.generation, rows: found }
+    return found
   }
 
   async #evict(now: number, isClockTrusted: boolean): Promise<void> {
@@ -290,7 +294,8 @@ export class TieredPartition {
 
   #failed(task: string, error: TierError): void {
     const { onEvent, uploader, upload } = this.#options
-    if (error.code !== 'fenced' && error.code !== 'gone') return onEvent({ kind: 'task failed', partition: this.name, task, error })
+    const isOver = error.code === 'fenced' || error.code === 'gone'
+    if (!isOver) return onEvent({ kind: 'task failed', partition: this.name, task, error })
     if (this.#state.kind === 'closed') return
     this.#state = { kind: 'fenced' }
     uploader.withdraw(upload)

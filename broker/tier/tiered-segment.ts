@@ -47,10 +47,12 @@ export function segmentFromJson(value: Json): TieredSegment {
     return given as number
   }
   const segment: TieredSegment = {
-    key: fields['key'], baseOffset: number('baseOffset'), endOffset: number('endOffset'), epoch: number('epoch'),
-    generation: number('generation'), bytes: number('bytes'), batchesBytes: number('batchesBytes', 1), batchCount: number('batchCount', 1),
-    recordCount: number('recordCount'), maxTimestamp: number('maxTimestamp', -1), maxTimestampSoFar: number('maxTimestampSoFar', -1),
-    sealedAt: number('sealedAt'), crc32c: number('crc32c'), formatVersion: number('formatVersion', 1),
+    key: fields['key'], baseOffset: number('baseOffset'), endOffset: number('endOffset'),
+    epoch: number('epoch'), generation: number('generation'),
+    bytes: number('bytes'), batchesBytes: number('batchesBytes', 1),
+    batchCount: number('batchCount', 1), recordCount: number('recordCount'), sealedAt: number('sealedAt'),
+    maxTimestamp: number('maxTimestamp', -1), maxTimestampSoFar: number('maxTimestampSoFar', -1),
+    crc32c: number('crc32c'), formatVersion: number('formatVersion', 1),
     sections: sectionsOf(fields['sections']),
   }
   if (segment.endOffset <= segment.baseOffset || segment.batchesBytes > segment.bytes) throw damaged('its ranges are impossible')

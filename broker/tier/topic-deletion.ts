@@ -42,11 +42,9 @@ export interface DeletedTopic {
 }
 
 /** Puts the tombstone. Repeating it changes nothing. Throws `TierError` `away`. */
-export async function requestTopicDeletion(table: Table, topic: { topicId: Uuid; partitions: number }, now: number): Promise<void> {
+export async function requestTopicDeletion(table: Table, topic: DeletedTopic, now: number): Promise<void> {
   const value: Json = { partitions: topic.partitions, requestedAt: now, finishedAt: null }
-  await attempt(
-    'marking a topic as deleted', () => table.commit([{ kind: 'put', key: deletedTopicKey(topic.topicId), value, expect: 'absent' }])
-  )
+  await commit(table, [{ kind: 'put', key: deletedTopicKey(topic.topicId), value, expect: 'absent' }])
 }
 
 /** Goes on with every deletion that is due. Returns how many objects went. Throws `TierError`; call again later. */
@@ -94,9 +92,8 @@ async function empty({ table, io, clusterId }: TopicDeletionOptions, id: TierPar
   for (;;) {
     const items = await attempt('reading items', () => table.query(tablePartition(id), { limit: 100 }))
     if (items.length === 0) return count
-    await commit(
-      table, items.map(({ partition, sort }): Write => ({ kind: 'delete', key: { partition, sort } satisfies Key, expect: 'any' }))
-    )
+    const keys = items.map(({ partition, sort }): Key => ({ partition, sort }))
+    await commit(table, keys.map((key): Write => ({ kind: 'delete', key, expect: 'any' })))
   }
 }
 

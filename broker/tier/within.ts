@@ -11,7 +11,9 @@ export function valueWithin<T>(clock: Clock, deadlineMs: number, promise: Promis
 }
 
 /** Calls a dependency that may hang or fail. Throws `TierError`, which says what was being done. */
-export async function callWithin<T>(doing: string, options: TimeoutOptions, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function callWithin<T>(
+  doing: string, options: TimeoutOptions, call: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   try {
     return await withTimeout(options, call)
   } catch (cause) {
