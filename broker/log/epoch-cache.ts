@@ -23,6 +23,13 @@ export class EpochCache {
     return this.#starts.at(-1)?.epoch
   }
 
+  /** Whether a batch of `epoch` can lie at `offset`: it continues the epoch there, or begins one that is not known yet. */
+  allows(epoch: number, offset: number): boolean {
+    const first = this.#starts[0]
+    if (first === undefined || epoch > this.latest!) return true
+    return offset < first.startOffset ? epoch <= first.epoch : this.epochAt(offset) === epoch
+  }
+
   /** Takes note that the batch at `offset` is of `epoch`. Epochs and offsets only grow; what is known already is passed over. */
   note(epoch: number, offset: number): void {
     const last = this.#starts.at(-1)
@@ -45,6 +52,11 @@ export class EpochCache {
     const above = this.#starts.findIndex((start) => start.epoch > epoch)
     const next = this.#starts[above]!
     return { epoch: above === 0 ? epoch : this.#starts[above - 1]!.epoch, endOffset: next.startOffset }
+  }
+
+  /** Takes another lineage instead. */
+  reset(starts: readonly EpochStart[]): void {
+    this.#starts = [...starts]
   }
 
   /** Forgets what began at or behind `endOffset`, the new end of the log. */

@@ -7,10 +7,10 @@
 //
 // All are checked lines of JSON (checked-file.ts), replaced as a whole.
 
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Disk } from '../runtime/disk.ts'
 import type { Uuid } from '../runtime/random.ts'
-import { type CheckedRead, readChecked, writeChecked } from './checked-file.ts'
+import { readChecked, writeChecked } from './checked-file.ts'
 import type { EpochStart } from './epoch-cache.ts'
 import { LogError } from './log-error.ts'
 import { ProducerState } from './producer-state.ts'
@@ -21,11 +21,19 @@ export interface Checkpoint {
   readonly logStartOffset: number
   /** Everything below was synced: damage there is damage, not a torn tail. */
   readonly durableOffset: number
-  /** Sealed segments that were synced as a whole: base offset, bytes, largest timestamp, aborted transactions. */
-  readonly sealed: readonly (readonly [baseOffset: number, bytes: number, maxTimestamp: number, abortedCount: number])[]
+  /** Whether every append was synced before the next one: then only the end of the last segment can be torn. */
+  readonly isSynced: boolean
+  /** Sealed segments that were synced as a whole. */
+  readonly sealed: readonly CheckpointedSegment[]
   /** Written last by an orderly end, and taken away at the next start. */
   readonly clean: { readonly endOffset: number; readonly activeBytes: number } | null
+  /** The log begins at `logStartOffset` with this behind it, and whatever segments are there are left from before. */
+  readonly fresh: { readonly epochs: readonly EpochStart[]; readonly producers: ReturnType<ProducerState['snapshot']> } | null
 }
+
+export type CheckpointedSegment = readonly [
+  baseOffset: number, endOffset: number, bytes: number, maxTimestamp: number, abortedCount: number,
+]
 
 export class LogFiles {
   readonly directory: string
@@ -46,6 +54,8 @@ export class LogFiles {
         throw new LogError('quarantined', this.directory, 'there are segments, but partition.json is missing')
       }
       await this.#disk.makeDirectory(this.directory)
+      // It may have been made by somebody who did not live to sync it.
+      await this.#disk.syncDirectory(dirname(this.directory))
       await writeChecked(this.#disk, path, { topicId, partition })
     } else if (known.value.topicId !== topicId || known.value.partition !== partition) {
       throw new LogError('quarantined', this.directory, `it belongs to ${known.value.topicId}-${known.value.partition}`)
@@ -57,21 +67,38 @@ export class LogFiles {
     return this.#offsets('log')
   }
 
-  async #offsets(kind: 'log' | 'producers'): Promise<number[]> {
+  segmentPath(baseOffset: number): string {
+    return join(this.directory, segmentName(baseOffset, 'log'))
+  }
+
+  /** From the last one on, each durably: a crash leaves a log without a gap. */
+  async removeSegments(offsets: readonly number[]): Promise<void> {
+    for (const offset of offsets.toReversed()) {
+      await this.#disk.remove(this.segmentPath(offset))
+      await this.#disk.syncDirectory(this.directory)
+    }
+  }
+
+  async #offsets(kind: 'log' | 'producers' | 'index'): Promise<number[]> {
     const names = await this.#disk.list(this.directory)
     return names.flatMap((name) => segmentOffset(name, kind) ?? []).sort((one, other) => one - other)
   }
 
-  readCheckpoint(): Promise<CheckedRead<Checkpoint>> {
-    return readChecked<Checkpoint>(this.#disk, join(this.directory, 'checkpoint.json'))
+  /** Undefined: there is none. Throws `LogError` where it is damaged: without it deleted records would come back. */
+  async readCheckpoint(): Promise<Checkpoint | undefined> {
+    const read = await readChecked<Checkpoint>(this.#disk, join(this.directory, 'checkpoint.json'))
+    if (read.state === 'damaged') throw new LogError('quarantined', this.directory, 'checkpoint.json is damaged')
+    return read.state === 'read' ? read.value : undefined
   }
 
   writeCheckpoint(checkpoint: Checkpoint): Promise<void> {
     return writeChecked(this.#disk, join(this.directory, 'checkpoint.json'), checkpoint)
   }
 
-  readEpochs(): Promise<CheckedRead<readonly EpochStart[]>> {
-    return readChecked<readonly EpochStart[]>(this.#disk, join(this.directory, 'epochs.json'))
+  /** Undefined: not there, or damaged. Recovery makes it anew of the batches. */
+  async readEpochs(): Promise<readonly EpochStart[] | undefined> {
+    const read = await readChecked<readonly EpochStart[]>(this.#disk, join(this.directory, 'epochs.json'))
+    return read.state === 'read' ? read.value : undefined
   }
 
   writeEpochs(starts: readonly EpochStart[]): Promise<void> {
@@ -82,18 +109,11 @@ export class LogFiles {
     return writeChecked(this.#disk, join(this.directory, segmentName(offset, 'producers')), state.snapshot())
   }
 
-  /** The newest snapshot at or below an offset that can be believed. */
-  async readProducers(offsetMax: number): Promise<{ readonly offset: number; readonly state: ProducerState } | undefined> {
-    const offsets = await this.#offsets('producers')
-    for (const offset of offsets.filter((one) => one <= offsetMax).reverse()) {
-      const state = await this.producersAt(offset)
-      if (state !== undefined) return { offset, state }
-    }
-    return undefined
-  }
-
-  async producersAt(offset: number): Promise<ProducerState | undefined> {
-    const read = await readChecked<Parameters<typeof ProducerState.restore>[0]>(this.#disk, join(this.directory, segmentName(offset, 'producers')))
+  /** Undefined: there is no snapshot as of this offset, or a damaged one. Recovery makes it anew of the batches. */
+  async readProducers(offset: number): Promise<ProducerState | undefined> {
+    const read = await readChecked<ReturnType<ProducerState['snapshot']>>(
+      this.#disk, join(this.directory, segmentName(offset, 'producers'))
+    )
     return read.state === 'read' ? ProducerState.restore(read.value) : undefined
   }
 
@@ -101,6 +121,12 @@ export class LogFiles {
   async removeProducers(isNeeded: (offset: number) => boolean): Promise<void> {
     for (const offset of await this.#offsets('producers')) {
       if (!isNeeded(offset)) await this.#disk.remove(join(this.directory, segmentName(offset, 'producers')))
+    }
+  }
+  /** Removes indexes of segments that are not there any more. */
+  async removeIndexes(isNeeded: (offset: number) => boolean): Promise<void> {
+    for (const offset of await this.#offsets('index')) {
+      if (!isNeeded(offset)) await this.#disk.remove(join(this.directory, segmentName(offset, 'index')))
     }
   }
 }

@@ -2,12 +2,14 @@
 // taken away. None of it stands in the way of an append, and a crash at any point costs a longer recovery at most.
 
 import type { Clock } from '../runtime/clock.ts'
+import { DiskError } from '../runtime/disk.ts'
 import { encodeChecked } from './checked-file.ts'
 import type { EpochCache } from './epoch-cache.ts'
 import type { LogConfig } from './log-config.ts'
-import type { LogFiles } from './log-files.ts'
+import type { Checkpoint, LogFiles } from './log-files.ts'
 import { planLogStart } from './log-retention.ts'
 import { ProducerState } from './producer-state.ts'
+import { rebuildProducers } from './rebuild-producers.ts'
 import type { SealedSegment, SegmentSections } from './sealed-segment.ts'
 import type { Segment } from './segment.ts'
 import type { SegmentList } from './segment-list.ts'
@@ -20,9 +22,17 @@ export interface KeeperOptions {
   /** As of what is written. */
   readonly producers: ProducerState
   readonly logStartOffset: number
+  readonly isSynced: boolean
+  /** The end of what is written, and synced where appends are. */
   durableOffset(): number
   onFault(cause: unknown): void
   onSyncFailed(cause: unknown): void
+}
+
+/** A sealed segment that is not settled yet. */
+interface Sealing {
+  readonly endOffset: number
+  readonly producers: ProducerState
 }
 
 export class LogKeeper {
@@ -30,41 +40,63 @@ export class LogKeeper {
   #logStartOffset: number
   /** Sealed segments whose index, producers and sync are done. */
   readonly #settled = new Set<Segment>()
+  /** Sealed segments for which that is to be done, in order; it is tried again where the disk was full. */
+  readonly #sealing = new Map<Segment, Sealing>()
+  /** Where appends are not synced: what a later sync has covered. */
+  #syncedOffset = 0
+  #hasSyncFailed = false
   #checkpointed = -1
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(options: KeeperOptions) {
     this.#options = options
     this.#logStartOffset = options.logStartOffset
-    for (const segment of options.segments.all.slice(0, -1)) {
-      this.#settled.add(segment)
-      segment.sealedAt = options.clock.now()
-    }
   }
 
   get logStartOffset(): number {
     return this.#logStartOffset
   }
 
-  /** From here on the files are in use: an end without `end` is a crash. */
-  async begin(): Promise<void> {
-    for (const segment of this.#settled) await segment.writeIndex()
-    await this.#options.files.writeEpochs(this.#options.epochs.starts)
+  /** The segments are as recovery left them. From here on the files are in use: an end without `end` is a crash. */
+  async begin(logStartOffset: number): Promise<void> {
+    const { segments, files, epochs, clock, durableOffset } = this.#options
+    this.#logStartOffset = logStartOffset
+    this.#syncedOffset = durableOffset()
+    this.#sealing.clear()
+    this.#settled.clear()
+    for (const segment of segments.all.slice(0, -1)) {
+      this.#settled.add(segment)
+      segment.sealedAt = clock.now()
+      await segment.writeIndex()
+    }
+    await files.writeEpochs(epochs.starts)
     await this.#writeCheckpoint()
+    const bases = new Set(segments.all.map(({ baseOffset }) => baseOffset))
+    await files.removeIndexes((offset) => bases.has(offset))
+    // An empty log has the producers that it began with.
+    await files.removeProducers((offset) => bases.has(offset) || (bases.size === 0 && offset === durableOffset()))
   }
 
-  /** A segment was sealed: makes its index, syncs it, and takes down the producers as of its end. */
+  /** A segment was sealed: syncs it, makes its index, and takes down the producers as of its end. */
   seal(segment: Segment, endOffset: number): void {
     segment.sealedAt = this.#options.clock.now()
-    const producers = ProducerState.restore(this.#options.producers.snapshot())
-    void this.#inTurn(async () => {
+    this.#sealing.set(segment, { endOffset, producers: ProducerState.restore(this.#options.producers.snapshot()) })
+    void this.#inTurn(() => this.#settle())
+  }
+
+  async #settle(): Promise<void> {
+    const { files, epochs } = this.#options
+    for (const [segment, { endOffset, producers }] of this.#sealing) {
+      if (this.#hasSyncFailed) return
       await this.#sync(segment)
+      this.#syncedOffset = Math.max(this.#syncedOffset, endOffset)
       await segment.writeIndex()
-      await this.#options.files.writeProducers(endOffset, producers)
-      await this.#options.files.writeEpochs(this.#options.epochs.starts)
+      await files.writeProducers(endOffset, producers)
+      await files.writeEpochs(epochs.starts)
+      this.#sealing.delete(segment)
       this.#settled.add(segment)
       await this.#writeCheckpoint()
-    })
+    }
   }
 
   async #sync(segment: Segment): Promise<void> {
@@ -72,6 +104,7 @@ export class LogKeeper {
     try {
       await file.sync()
     } catch (cause) {
+      this.#hasSyncFailed = true
       this.#options.onSyncFailed(cause)
       throw cause
     } finally {
@@ -80,46 +113,80 @@ export class LogKeeper {
   }
 
   sealedSegments(): SealedSegment[] {
-    const { segments, files, epochs } = this.#options
-    return segments.all.filter((segment) => this.#settled.has(segment)).map((segment) => {
-      const endOffset = segments.endOffsetOf(segment)
-      return {
-        baseOffset: segment.baseOffset, endOffset, bytes: segment.bytes, maxTimestamp: segment.maxTimestamp,
-        sealedAt: segment.sealedAt ?? 0, path: segment.path,
-        sections: () => sectionsOf({ segment, endOffset, files, epochs }),
-      }
-    })
+    const { all } = this.#options.segments
+    const sealed: SealedSegment[] = []
+    for (const [index, segment] of all.entries()) {
+      if (!this.#settled.has(segment)) continue
+      const { baseOffset, bytes, maxTimestamp, path } = segment
+      const endOffset = all[index + 1]!.baseOffset
+      sealed.push({
+        baseOffset, endOffset, bytes, maxTimestamp, path, sealedAt: segment.sealedAt ?? 0,
+        sections: () => this.#sectionsOf(segment, endOffset),
+      })
+    }
+    return sealed
+  }
+
+  async #sectionsOf(segment: Segment, endOffset: number): Promise<SegmentSections> {
+    const { files, epochs, segments, clock } = this.#options
+    const index = await segment.index()
+    const producers = (await files.readProducers(endOffset)) ?? (await rebuildProducers({ files, segments, endOffset, now: clock.now() }))
+    return {
+      offsets: index.offsets.map((offset, at) => ({ offset, position: index.positions[at]! })),
+      times: index.times,
+      epochs: epochs.starts.filter(({ startOffset }) => startOffset < endOffset),
+      producers: encodeChecked(producers.snapshot()),
+      aborted: index.aborted,
+    }
   }
 
   advanceLogStart(offset: number): Promise<void> {
-    return this.#mustInTurn(async () => {
+    return this.exclusively(async () => {
       if (offset <= this.#logStartOffset) return
-      const before = this.#logStartOffset
+      await this.#syncUpTo(offset)
+      await this.#writeLogStart(offset)
       this.#logStartOffset = offset
-      try {
-        await this.#writeCheckpoint()
-      } catch (cause) {
-        this.#logStartOffset = before
-        throw cause
-      }
       await this.#drop(offset)
     })
   }
 
-  evictBelow(offset: number): Promise<void> {
-    return this.#mustInTurn(() => this.#drop(offset))
+  /** What lies behind the log start has to outlive a crash, or the log would end before it starts. */
+  async #syncUpTo(offset: number): Promise<void> {
+    const { isSynced, segments, durableOffset } = this.#options
+    if (isSynced || offset <= this.#syncedOffset) return
+    const durable = durableOffset()
+    await this.#settle()
+    await this.#sync(segments.active!)
+    this.#syncedOffset = Math.max(this.#syncedOffset, durable)
   }
 
-  /** Off the list first, so that no new read finds it; the files after. */
+  /** Where the disk is full, what is about to go makes room for the note that it goes. */
+  async #writeLogStart(logStartOffset: number): Promise<void> {
+    try {
+      await this.#writeCheckpoint({ logStartOffset })
+    } catch (cause) {
+      if (!(cause instanceof DiskError && cause.code === 'ENOSPC')) throw cause
+      for (const segment of this.#options.segments.below(logStartOffset)) await segment.removeIndex()
+      await this.#writeCheckpoint({ logStartOffset })
+    }
+  }
+
+  evictBelow(offset: number): Promise<void> {
+    return this.exclusively(() => this.#drop(offset))
+  }
+
+  /** Off the list first, so that no new read finds it; the files after, each durably, so that a crash leaves no gap. */
   async #drop(offset: number): Promise<void> {
-    const { segments, files } = this.#options
+    const { segments, files, epochs } = this.#options
     const dropped = segments.takeBelow(offset)
     if (dropped.length === 0) return
     for (const segment of dropped) {
       this.#settled.delete(segment)
+      this.#sealing.delete(segment)
       await segment.remove()
+      await segments.syncDirectory()
     }
-    this.#options.epochs.truncateFromStart(this.#logStartOffset)
+    epochs.truncateFromStart(this.#logStartOffset)
     const first = segments.all[0]!.baseOffset
     await files.removeProducers((at) => at >= first)
     await this.#writeCheckpoint()
@@ -134,57 +201,72 @@ export class LogKeeper {
     else await this.evictBelow(this.#logStartOffset)
   }
 
-  /** Gives back files and indexes that were not used since the last look, and takes down what became durable. */
+  /** The log is about to be shorter: durably no more than this is promised from here on. */
+  async lowerTo(endOffset: number): Promise<void> {
+    for (const sealed of [...this.#settled, ...this.#sealing.keys()]) {
+      if (this.#options.segments.endOffsetOf(sealed) <= endOffset) continue
+      this.#settled.delete(sealed)
+      this.#sealing.delete(sealed)
+    }
+    await this.#writeCheckpoint({ durableOffset: Math.min(endOffset, this.#durable()) })
+  }
+
+  /** The log is about to begin again elsewhere. From here on that is what the next start does. */
+  async writeFresh(logStartOffset: number, fresh: NonNullable<Checkpoint['fresh']>): Promise<void> {
+    this.#settled.clear()
+    this.#sealing.clear()
+    await this.#writeCheckpoint({ logStartOffset, durableOffset: logStartOffset, fresh })
+  }
+
+  /** Gives back files and indexes that were not used since the last look, and does what could not be done before. */
   rest(): void {
     for (const segment of this.#settled) segment.rest()
-    if (this.#options.durableOffset() !== this.#checkpointed) void this.#inTurn(() => this.#writeCheckpoint())
+    if (this.#sealing.size > 0) void this.#inTurn(() => this.#settle())
+    if (this.#durable() !== this.#checkpointed) void this.#inTurn(() => this.#writeCheckpoint())
   }
 
   async end({ isClean }: { readonly isClean: boolean }): Promise<void> {
     const { segments, files, producers, epochs, durableOffset } = this.#options
     await this.#inTurn(async () => {
-      const active = segments.active
-      if (isClean && active !== undefined) {
+      if (!isClean || this.#hasSyncFailed) return
+      await this.#settle()
+      const { active } = segments
+      if (active !== undefined) {
         await this.#sync(active)
         await active.writeIndex()
-        await files.writeProducers(durableOffset(), producers)
-        await files.writeEpochs(epochs.starts)
-        await this.#writeCheckpoint({ endOffset: durableOffset(), activeBytes: active.bytes })
       }
+      this.#syncedOffset = durableOffset()
+      await files.writeProducers(durableOffset(), producers)
+      await files.writeEpochs(epochs.starts)
+      await this.#writeCheckpoint({ clean: { endOffset: durableOffset(), activeBytes: active?.bytes ?? 0 } })
     })
     for (const segment of segments.all) await segment.close()
   }
 
-  async #writeCheckpoint(clean: { endOffset: number; activeBytes: number } | null = null): Promise<void> {
-    const { files, segments, durableOffset } = this.#options
-    const sealed = segments.all.filter((segment) => this.#settled.has(segment))
-      .map((segment) => [segment.baseOffset, segment.bytes, segment.maxTimestamp, segment.abortedCount] as const)
-    const durable = durableOffset()
-    await files.writeCheckpoint({ version: 1, logStartOffset: this.#logStartOffset, durableOffset: durable, sealed, clean })
-    this.#checkpointed = durable
+  /** Below this offset everything is synced. */
+  #durable(): number {
+    return this.#options.isSynced ? this.#options.durableOffset() : this.#syncedOffset
   }
 
-  #mustInTurn<T>(run: () => Promise<T>): Promise<T> {
+  async #writeCheckpoint(special: Partial<Checkpoint> = {}): Promise<void> {
+    const { files, segments, isSynced } = this.#options
+    const durableOffset = this.#durable()
+    const sealed = segments.all.flatMap((segment, index) => this.#settled.has(segment)
+      ? [[segment.baseOffset, segments.all[index + 1]!.baseOffset, segment.bytes, segment.maxTimestamp, segment.abortedCount] as const] : [])
+    await files.writeCheckpoint({
+      version: 1, logStartOffset: this.#logStartOffset, durableOffset, isSynced, sealed, clean: null, fresh: null, ...special,
+    })
+    this.#checkpointed = durableOffset
+  }
+
+  /** Runs when everything before it is done. Rejects with what `run` throws. */
+  exclusively<T>(run: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(run)
     this.#turn = turn.catch(() => {})
     return turn
   }
 
   #inTurn(run: () => Promise<void>): Promise<void> {
-    return this.#mustInTurn(run).catch((cause: unknown) => this.#options.onFault(cause))
-  }
-}
-
-async function sectionsOf(of: {
-  readonly segment: Segment; readonly endOffset: number; readonly files: LogFiles; readonly epochs: EpochCache
-}): Promise<SegmentSections> {
-  const index = await of.segment.index()
-  const producers = await of.files.producersAt(of.endOffset)
-  return {
-    offsets: index.offsets.map((offset, at) => ({ offset, position: index.positions[at]! })),
-    times: index.times,
-    epochs: of.epochs.starts.filter(({ startOffset }) => startOffset < of.endOffset),
-    producers: encodeChecked((producers ?? new ProducerState()).snapshot()),
-    aborted: index.aborted,
+    return this.exclusively(run).catch((cause: unknown) => this.#options.onFault(cause))
   }
 }

@@ -25,9 +25,9 @@ export interface WriterOptions {
   onWritten(segment: Segment, batches: readonly Positioned[]): void
   /** A segment was sealed at this offset, and a new one is open. */
   onSealed(segment: Segment, endOffset: number): void
-  /** Everything that was admitted and not written is gone; nothing was kept of it. */
+  /** Everything that was admitted and not written is gone; nothing was kept of it. The next append may succeed. */
   onFailed(cause: unknown): void
-  /** Nothing can be written ever again. */
+  /** Nothing can be written ever again; what was admitted and not written may be found by the next recovery, or not. */
   onStopped(cause: unknown): void
 }
 
@@ -43,6 +43,8 @@ export class LogWriter {
   #open: Segment | undefined
   #isScheduled = false
   #isStopped = false
+  /** A new segment could not be made, and its file may be there: nothing may go behind its base offset elsewhere. */
+  #mustRoll = false
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(options: WriterOptions) {
@@ -85,6 +87,8 @@ export class LogWriter {
     const buffers = group.map(({ batch }) => batch.bytes)
     await this.#file!.write(buffers, segment.bytes)
     if (this.#options.isSynced) await this.#sync(this.#file!)
+    // It stopped meanwhile, and these were answered as failed.
+    if (this.#isStopped) return
     const last = group.at(-1)!
     segment.bytes = last.position + last.batch.bytes.length
     this.#options.onWritten(segment, group)
@@ -107,7 +111,7 @@ export class LogWriter {
   async #segmentFor(batch: RecordBatch): Promise<Segment> {
     const active = this.#options.segments.active
     const isFull = active !== undefined && active.bytes > 0 && active.bytes + batch.bytes.length > this.#options.segmentBytesMax()
-    if (active === undefined || isFull) await this.roll(batch.baseOffset)
+    if (active === undefined || isFull || this.#mustRoll) await this.roll(batch.baseOffset)
     const segment = this.#options.segments.active!
     segment.firstAppendAt ??= this.#options.now()
     if (this.#open !== segment) await this.#openFile(segment)
@@ -116,40 +120,58 @@ export class LogWriter {
 
   /** Seals the open segment and makes the next one. Only between two writes. */
   async roll(baseOffset: number): Promise<void> {
-    const sealed = this.#options.segments.active
-    await this.#options.segments.add(baseOffset)
+    const { segments } = this.#options
+    const sealed = segments.active
+    this.#mustRoll = true
+    const segment = await segments.create(baseOffset)
+    await this.#stopUnless(() => segments.syncDirectory())
+    segments.add(segment)
+    this.#mustRoll = false
     if (sealed !== undefined) this.#options.onSealed(sealed, baseOffset)
   }
 
   async #openFile(segment: Segment): Promise<void> {
-    this.#open?.release()
-    this.#open = undefined
+    this.letGo()
     this.#file = await segment.acquire()
     this.#open = segment
   }
 
-  async #sync(file: DiskFile): Promise<void> {
+  /** Gives the file back: the segments are about to change. Only between two writes. */
+  letGo(): void {
+    this.#open?.release()
+    this.#open = undefined
+    this.#file = undefined
+  }
+
+  #sync(file: DiskFile): Promise<void> {
+    return this.#stopUnless(() => file.sync())
+  }
+
+  async #stopUnless(sync: () => Promise<void>): Promise<void> {
     try {
-      await file.sync()
+      await sync()
     } catch (cause) {
       this.stop(cause)
       throw cause
     }
   }
 
-  /** Undoes what a failed write left behind. */
+  /** Undoes what a failed write left behind, durably: a crash must not find it under what is written next. */
   async #fail(cause: unknown): Promise<void> {
-    this.#waiting = []
-    if (!this.#isStopped && this.#file !== undefined && cause instanceof DiskError) {
-      try {
-        await this.#file.truncate(this.#open!.bytes)
-      } catch (truncation) {
-        this.stop(truncation)
-      }
+    if (!(cause instanceof DiskError)) this.stop(cause)
+    const file = this.#file
+    if (!this.#isStopped && file !== undefined) {
+      await this.#stopUnless(async () => {
+        await file.truncate(this.#open!.bytes)
+        await file.sync()
+      }).catch(() => {})
     }
-    this.#options.onFailed(cause)
+    // Now, not earlier: what was admitted during the truncation has offsets behind those that failed.
+    this.#waiting = []
+    if (!this.#isStopped) this.#options.onFailed(cause)
   }
 
+  /** Nothing is written any more: not even what waits. */
   stop(cause: unknown): void {
     if (this.#isStopped) return
     this.#isStopped = true
@@ -160,9 +182,7 @@ export class LogWriter {
   /** Lets go of the file, once everything that was added is written. */
   close(): Promise<void> {
     return this.exclusively(async () => {
-      this.#open?.release()
-      this.#open = undefined
-      this.#file = undefined
+      this.letGo()
       this.#isStopped = true
     })
   }

@@ -8,24 +8,29 @@
 import { strict as assert } from 'node:assert'
 import { ErrorCode } from '../protocol/error-code.ts'
 import type { RecordBatch } from '../protocol/record-batch.ts'
+import type { BufferPool } from '../runtime/buffer-pool.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Disk } from '../runtime/disk.ts'
 import type { Uuid } from '../runtime/random.ts'
-import { type Refused, validateAppend } from './append-validation.ts'
-import type { EpochCache } from './epoch-cache.ts'
-import { type HotBudget, HotRing } from './hot-ring.ts'
+import { validateAppend } from './append-validation.ts'
+import { decodeChecked } from './checked-file.ts'
+import { EpochCache, type EpochStart } from './epoch-cache.ts'
+import { type HotBudget, HotRing, type LentBatches } from './hot-ring.ts'
 import type { LogConfig } from './log-config.ts'
 import { indexIntervalBytesMin } from './log-config.ts'
 import { LogError } from './log-error.ts'
 import { LogFiles } from './log-files.ts'
 import { LogKeeper } from './log-keeper.ts'
 import { LogWriter, type Positioned } from './log-writer.ts'
+import { truncateLog } from './log-truncation.ts'
 import { markerIn } from './marker.ts'
+import { type Appended, failed, PendingAppends } from './pending-appends.ts'
 import { ProducerState } from './producer-state.ts'
-import { type Recovered, recover } from './recovery.ts'
+import { type Recovered, recover, type RecoveryOptions } from './recovery.ts'
 import type { AbortedTransaction, SealedSegment } from './sealed-segment.ts'
 import type { BatchRange, Segment } from './segment.ts'
 import { SegmentList } from './segment-list.ts'
+import { findAborted, nothing, readSegments } from './segment-reads.ts'
 import { findMaxTimestamp, findTimestamp, type FoundRecord, type OpenBatch } from './timestamp-search.ts'
 
 export interface LogOptions {
@@ -40,36 +45,29 @@ export interface LogOptions {
   /** Whether an append is synced before it counts. */
   readonly isSynced: boolean
   readonly hot: HotBudget
+  /** Memory for reads from disk. */
+  readonly pool: BufferPool
   readonly openBatch: OpenBatch
   hasKeys(batch: RecordBatch): boolean
   /** A write failed (`log` goes on), or nothing can be written any more (`stopped`). */
   onFault(cause: unknown, effect: 'appends failed' | 'stopped' | 'not tidied'): void
 }
 
-export interface Appended {
-  readonly errorCode: ErrorCode
-  readonly errorMessage?: string
-  /** -1 with an error. */
-  readonly baseOffset: number
-  /** Exclusive. */
-  readonly endOffset: number
-  /** -1 unless the topic stamps records with the broker's clock. */
-  readonly logAppendTime: number
-}
+export type { Appended } from './pending-appends.ts'
 
-export interface ReadBatches {
-  readonly buffers: readonly Buffer[]
-}
-
-interface Pending {
-  readonly endOffset: number
-  readonly answer: Appended
-  readonly resolve: (appended: Appended) => void
+/** What a log begins with that has nothing of its own before its start. */
+export interface Beginning {
+  readonly epochs: readonly EpochStart[]
+  /** As in `SegmentSections`; undefined: none are known. */
+  readonly producers: Buffer | undefined
 }
 
 export class PartitionLog {
   readonly epochs: EpochCache
   readonly tornBytes: number
+  /** The log was closed in order before, or is new: nothing that was ever in it is missing. */
+  readonly wasClean: boolean
+  readonly #files: LogFiles
   readonly #options: LogOptions
   readonly #segments: SegmentList
   readonly #writer: LogWriter
@@ -77,7 +75,9 @@ export class PartitionLog {
   readonly #hot: HotRing
   readonly #written: ProducerState
   #admitted: ProducerState
-  #pending: Pending[] = []
+  readonly #pending = new PendingAppends()
+  #isClosing = false
+  #isChanging = false
   #endOffset: number
   #durableEndOffset: number
   #listener: ((batches: readonly Positioned[]) => void) | undefined
@@ -85,12 +85,14 @@ export class PartitionLog {
   private constructor(options: LogOptions, files: LogFiles, recovered: Recovered) {
     const { disk, directory, clock, config, isSynced } = options
     this.#options = options
+    this.#files = files
     this.epochs = recovered.epochs
     this.tornBytes = recovered.tornBytes
+    this.wasClean = recovered.wasClean
     this.#written = recovered.producers
     this.#admitted = ProducerState.restore(recovered.producers.snapshot())
     this.#endOffset = recovered.endOffset
-    this.#durableEndOffset = recovered.durableOffset
+    this.#durableEndOffset = recovered.endOffset
     this.#hot = new HotRing(options.hot)
     this.#segments = new SegmentList({ disk, directory, segments: recovered.segments })
     const active = this.#segments.active
@@ -100,11 +102,11 @@ export class PartitionLog {
       onWritten: (segment, batches) => this.#onWritten(segment, batches),
       onSealed: (segment, endOffset) => this.#keeper.seal(segment, endOffset),
       onFailed: (cause) => this.#onFailed(cause),
-      onStopped: (cause) => options.onFault(new LogError('stopped', directory, 'a sync failed', cause), 'stopped'),
+      onStopped: (cause) => this.#onStopped(cause),
     })
     this.#keeper = new LogKeeper({
       files, clock, segments: this.#segments, epochs: this.epochs, producers: this.#written,
-      logStartOffset: recovered.logStartOffset,
+      logStartOffset: recovered.logStartOffset, isSynced,
       durableOffset: () => this.#durableEndOffset,
       onFault: (cause) => options.onFault(cause, 'not tidied'),
       onSyncFailed: (cause) => this.#writer.stop(cause),
@@ -113,13 +115,11 @@ export class PartitionLog {
 
   /** Opens or makes the log. Throws `LogError` where it is not this partition's or damaged, `DiskError` from the disk. */
   static async open(options: LogOptions): Promise<PartitionLog> {
-    const { disk, directory, clock } = options
-    const files = new LogFiles(disk, directory)
+    const files = new LogFiles(options.disk, options.directory)
     await files.claim(options.topicId, options.partition)
-    const indexIntervalBytes = Math.max(options.config().indexIntervalBytes, indexIntervalBytesMin)
-    const recovered = await recover({ disk, directory, files, indexIntervalBytes, now: clock.now() })
+    const recovered = await recover(recoveryOptions(options, files))
     const log = new PartitionLog(options, files, recovered)
-    await log.#keeper.begin()
+    await log.#keeper.begin(recovered.logStartOffset)
     return log
   }
 
@@ -170,11 +170,12 @@ export class PartitionLog {
    * once it is as durable as this broker makes it, or with the code that refuses it. The memory stays the log's.
    */
   append(records: Buffer, options: { readonly leaderEpoch: number }): Promise<Appended> {
-    if (this.#writer.isStopped) return Promise.resolve(failed(ErrorCode.KAFKA_STORAGE_ERROR, 'the log has stopped'))
+    if (this.#isChanging) return Promise.resolve(failed(ErrorCode.NOT_LEADER_OR_FOLLOWER, 'the log is being cut back'))
+    if (this.#writer.isStopped || this.#isClosing) return Promise.resolve(failed(ErrorCode.KAFKA_STORAGE_ERROR, 'the log has stopped'))
     const now = this.#options.clock.now()
     const config = this.#options.config()
     const batch = validateAppend(records, { config, now, hasKeys: this.#options.hasKeys })
-    if ('errorCode' in batch) return Promise.resolve(refused(batch))
+    if ('errorCode' in batch) return Promise.resolve(failed(batch.errorCode, batch.message))
     const checked = this.#admitted.check(batch)
     if (checked.kind === 'refused') return Promise.resolve(failed(checked.errorCode, checked.message))
     if (checked.kind === 'duplicate') return this.#answerDuplicate(checked.original)
@@ -187,7 +188,7 @@ export class PartitionLog {
       logAppendTime: config.hasLogAppendTime ? now : -1,
     }
     this.#writer.add(batch)
-    return this.#whenDurable(answer)
+    return this.#pending.add(answer)
   }
 
   /** The answer to what was sent before, once that is durable. */
@@ -195,16 +196,12 @@ export class PartitionLog {
     const { baseOffset, endOffset, timestamp } = original
     const logAppendTime = this.#options.config().hasLogAppendTime ? timestamp : -1
     const answer: Appended = { errorCode: ErrorCode.NONE, baseOffset, endOffset, logAppendTime }
-    return endOffset <= this.#durableEndOffset ? Promise.resolve(answer) : this.#whenDurable(answer)
-  }
-
-  #whenDurable(answer: Appended): Promise<Appended> {
-    return new Promise((resolve) => this.#pending.push({ endOffset: answer.endOffset, answer, resolve }))
+    return endOffset <= this.#durableEndOffset ? Promise.resolve(answer) : this.#pending.addAgain(answer)
   }
 
   #onWritten(segment: Segment, batches: readonly Positioned[]): void {
     const now = this.#options.clock.now()
-    const intervalBytes = Math.max(this.#options.config().indexIntervalBytes, indexIntervalBytesMin)
+    const intervalBytes = indexIntervalBytes(this.#options)
     for (const { batch, position } of batches) {
       assert(batch.baseOffset === this.#durableEndOffset, `gap: expected ${this.#durableEndOffset}, got ${batch.baseOffset}`)
       const index = segment.openIndex()
@@ -217,59 +214,38 @@ export class PartitionLog {
       this.#durableEndOffset = batch.endOffset
     }
     this.#listener?.(batches)
-    this.#answerPending()
-  }
-
-  #answerPending(): void {
-    let count = 0
-    while (count < this.#pending.length && this.#pending[count]!.endOffset <= this.#durableEndOffset) {
-      const { resolve, answer } = this.#pending[count++]!
-      resolve(answer)
-    }
-    // A duplicate waits behind later ones although its original may be written: look at those too.
-    this.#pending = this.#pending.slice(count).filter(({ endOffset, answer, resolve }) => {
-      if (endOffset > this.#durableEndOffset) return true
-      resolve(answer)
-      return false
-    })
+    this.#pending.answerBelow(this.#durableEndOffset)
   }
 
   #onFailed(cause: unknown): void {
-    const pending = this.#pending
-    this.#pending = []
     this.#endOffset = this.#durableEndOffset
     this.#admitted = ProducerState.restore(this.#written.snapshot())
     this.#options.onFault(cause, 'appends failed')
-    for (const { resolve } of pending) resolve(failed(ErrorCode.KAFKA_STORAGE_ERROR, 'the disk failed'))
+    this.#pending.failAll(ErrorCode.KAFKA_STORAGE_ERROR, 'the disk failed')
+  }
+
+  #onStopped(cause: unknown): void {
+    this.#options.onFault(
+      new LogError('stopped', this.#options.directory, 'nothing is known any more of what is on the disk', cause), 'stopped'
+    )
+    this.#pending.failAll(ErrorCode.KAFKA_STORAGE_ERROR, 'the log has stopped')
   }
 
   /**
    * Whole batches from the one that holds `offset`; none at or past `endOffset`. From memory at once, else from one
-   * segment. Empty also where eviction was faster: `localStartOffset` then lies behind `offset`.
+   * segment. They are lent: `release` them once they were sent. Empty also where eviction was faster:
+   * `localStartOffset` then lies behind `offset`.
    */
-  read(range: BatchRange): ReadBatches | Promise<ReadBatches> {
+  read(range: BatchRange): LentBatches | Promise<LentBatches> {
+    if (range.offset >= this.#durableEndOffset) return nothing
     const hotStart = this.#hot.startOffset
-    if (hotStart !== undefined && range.offset >= hotStart) return { buffers: this.#hot.read(range) }
-    return this.#readDisk(range)
+    if (hotStart !== undefined && range.offset >= hotStart) return this.#hot.read(range)
+    return readSegments(this.#segments, range, this.#options.pool)
   }
 
-  async #readDisk(range: BatchRange): Promise<ReadBatches> {
-    const segment = this.#segments.holding(range.offset)
-    if (segment === undefined) return { buffers: [] }
-    try {
-      const buffers = await segment.read(range)
-      if (buffers.length > 0 || segment === this.#segments.active || !this.#segments.all.includes(segment)) return { buffers }
-      // What held the offset has been compacted away up to the end of the segment.
-      const next = this.#segments.endOffsetOf(segment)
-      return next < range.endOffset ? await this.#readDisk({ ...range, offset: next }) : { buffers }
-    } catch (cause) {
-      if (range.offset < this.localStartOffset) return { buffers: [] }
-      throw cause
-    }
-  }
-
+  /** The first record at or behind a timestamp that is not deleted. */
   offsetForTimestamp(timestamp: number): Promise<FoundRecord | undefined> {
-    return findTimestamp(this.#segments.all, timestamp, this.#options.openBatch)
+    return findTimestamp(this.#segments.all, { timestamp, startOffset: this.logStartOffset }, this.#options.openBatch)
   }
 
   maxTimestamp(): Promise<FoundRecord | undefined> {
@@ -278,20 +254,7 @@ export class PartitionLog {
 
   /** Transactions that were aborted and have records in the range, from what is on this disk. */
   aborted(range: { readonly start: number; readonly end: number }): readonly AbortedTransaction[] | Promise<AbortedTransaction[]> {
-    return this.#segments.all.some(({ abortedCount }) => abortedCount > 0) ? this.#findAborted(range) : noneAborted
-  }
-
-  async #findAborted(range: { readonly start: number; readonly end: number }): Promise<AbortedTransaction[]> {
-    const found: AbortedTransaction[] = []
-    for (const segment of this.#segments.all) {
-      if (segment.abortedCount === 0) continue
-      // A transaction may have been aborted by a marker in a later segment than its records.
-      if (segment !== this.#segments.active && this.#segments.endOffsetOf(segment) <= range.start) continue
-      for (const one of (await segment.index()).aborted) {
-        if (one.lastOffset >= range.start && one.firstOffset < range.end) found.push(one)
-      }
-    }
-    return found
+    return this.#segments.all.some(({ abortedCount }) => abortedCount > 0) ? findAborted(this.#segments, range) : noneAborted
   }
 
   /** Sealed segments that are indexed and synced, in order. */
@@ -318,13 +281,20 @@ export class PartitionLog {
     const config = this.#options.config()
     const wallMs = this.#options.clock.now()
     const active = this.#segments.active
-    if (active !== undefined && active.bytes > 0 && wallMs - (active.firstAppendAt ?? wallMs) >= config.segmentMs) {
-      await this.roll()
-    }
+    if (active !== undefined && active.bytes > 0 && this.#isDue(active, { ...now, wallMs })) await this.roll()
     this.#written.expire(wallMs, config.producerExpiryMs)
     this.#admitted.expire(wallMs, config.producerExpiryMs)
     if (config.isDeleted && !config.isTiered) await this.#keeper.retain({ ...now, wallMs }, config)
     this.#keeper.rest()
+  }
+
+  /** Whether the open segment is old enough to be sealed: by its age, or because all that is in it is to be deleted. */
+  #isDue(
+    { firstAppendAt, maxTimestamp }: Segment, { wallMs, isClockTrusted }: { readonly wallMs: number; readonly isClockTrusted: boolean },
+  ): boolean {
+    const { segmentMs, retentionMs, isDeleted, isTiered } = this.#options.config()
+    if (wallMs - (firstAppendAt ?? wallMs) >= segmentMs) return true
+    return isDeleted && !isTiered && isClockTrusted && retentionMs >= 0 && maxTimestamp >= 0 && maxTimestamp < wallMs - retentionMs
   }
 
   /** Seals the open segment, unless it is empty. */
@@ -335,8 +305,63 @@ export class PartitionLog {
     }).catch((cause: unknown) => this.#options.onFault(cause, 'not tidied'))
   }
 
+  /**
+   * Forgets everything from an offset on, down to the start of the batch that holds it: what a leader does not have. What
+   * was admitted and is not durable is answered as failed. For a replica that enters an epoch (KIP-101).
+   */
+  truncateTo(offset: number): Promise<void> {
+    assert(offset >= this.logStartOffset, `truncation to ${offset}, below the log start at ${this.logStartOffset}`)
+    return this.#change(() => truncateLog({ files: this.#files, segments: this.#segments, epochs: this.epochs, offset }, this.#keeper))
+  }
+
+  /**
+   * Forgets everything, and begins at an offset with what another replica or tier knows of the records before it. The
+   * log is the old or the new one after a crash. Throws `LogError` where the producers cannot be read.
+   */
+  startFresh(offset: number, beginning: Beginning): Promise<void> {
+    const { epochs } = beginning
+    const decoded = beginning.producers === undefined
+      ? { value: [] }
+      : decodeChecked<ReturnType<ProducerState['snapshot']>>(beginning.producers)
+    if (decoded === undefined) throw new LogError('damaged', this.#options.directory, 'the producers to begin with are damaged')
+    return this.#change(() => this.#keeper.writeFresh(offset, { epochs, producers: decoded.value }))
+  }
+
+  /** Runs a change of the files while nothing is written, and then takes in what is there as a start would. */
+  async #change(change: () => Promise<void>): Promise<void> {
+    this.#isChanging = true
+    try {
+      await this.#writer.exclusively(() => this.#keeper.exclusively(async () => {
+        if (this.#writer.isStopped) throw new LogError('stopped', this.#options.directory, 'the log has stopped')
+        this.#writer.letGo()
+        const left = this.#segments.all
+        await change()
+        await this.#adopt(await recover(recoveryOptions(this.#options, this.#files)))
+        for (const segment of left) await segment.close()
+      }))
+    } catch (cause) {
+      this.#writer.stop(cause)
+      throw cause
+    } finally {
+      this.#isChanging = false
+    }
+  }
+
+  async #adopt({ segments, epochs, producers, endOffset, logStartOffset }: Recovered): Promise<void> {
+    this.#segments.reset(segments)
+    this.epochs.reset(epochs.starts)
+    this.#written.reset(producers.snapshot())
+    this.#admitted = ProducerState.restore(producers.snapshot())
+    this.#endOffset = endOffset
+    this.#durableEndOffset = endOffset
+    this.#hot.clear()
+    await this.#keeper.begin(logStartOffset)
+  }
+
   /** Ends in order: what was admitted is written, and the next start believes the files. */
   async close(): Promise<void> {
+    this.#isClosing = true
+    await this.#writer.exclusively(async () => {})
     const wasStopped = this.#writer.isStopped
     await this.#writer.close()
     await this.#keeper.end({ isClean: !wasStopped })
@@ -345,6 +370,7 @@ export class PartitionLog {
 
   /** Closes, and removes everything. */
   async destroy(): Promise<void> {
+    this.#isClosing = true
     await this.#writer.close()
     await this.#keeper.end({ isClean: false })
     this.#hot.clear()
@@ -354,10 +380,11 @@ export class PartitionLog {
 
 const noneAborted: readonly AbortedTransaction[] = []
 
-function failed(errorCode: ErrorCode, errorMessage: string): Appended {
-  return { errorCode, errorMessage, baseOffset: -1, endOffset: -1, logAppendTime: -1 }
+function indexIntervalBytes(options: LogOptions): number {
+  return Math.max(options.config().indexIntervalBytes, indexIntervalBytesMin)
 }
 
-function refused({ errorCode, message }: Refused): Appended {
-  return failed(errorCode, message)
+function recoveryOptions(options: LogOptions, files: LogFiles): RecoveryOptions {
+  const { disk, directory, clock } = options
+  return { disk, directory, files, indexIntervalBytes: indexIntervalBytes(options), now: clock.now() }
 }

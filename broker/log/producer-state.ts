@@ -79,7 +79,9 @@ export class ProducerState {
     }
     if (producerEpoch > known.epoch) {
       if (baseSequence === 0) return { kind: 'new' }
-      return refused(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, `producer ${producerId} began epoch ${producerEpoch} with sequence ${baseSequence}`)
+      return refused(
+        ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, `producer ${producerId} began epoch ${producerEpoch} with sequence ${baseSequence}`
+      )
     }
     const lastSequence = batch.lastSequence
     const original = known.batches.find((one) => one.firstSequence === baseSequence && one.lastSequence === lastSequence)
@@ -159,15 +161,22 @@ export class ProducerState {
 
   static restore(snapshot: readonly Snapshot[]): ProducerState {
     const state = new ProducerState()
+    state.reset(snapshot)
+    return state
+  }
+
+  /** Takes another state instead. */
+  reset(snapshot: readonly Snapshot[]): void {
+    this.#producers.clear()
+    this.#openTransactions.clear()
     for (const [id, epoch, coordinatorEpoch, lastAppendAt, lastTimestamp, transactionStart, batches] of snapshot) {
-      state.#producers.set(id, {
+      this.#producers.set(id, {
         epoch, coordinatorEpoch, lastAppendAt, lastTimestamp, transactionStart,
         batches: batches.map(([firstSequence, lastSequence, baseOffset, endOffset, timestamp]) =>
           ({ firstSequence, lastSequence, baseOffset, endOffset, timestamp })),
       })
-      if (transactionStart >= 0) state.#openTransactions.set(id, transactionStart)
+      if (transactionStart >= 0) this.#openTransactions.set(id, transactionStart)
     }
-    return state
   }
 }
 

@@ -2,20 +2,19 @@
 // known to be synced is read and checked batch by batch, and what is torn at the very end is cut off:
 //
 //   |-- sealed, synced: believed --|-- scanned: checksum, order, producers, epochs --|torn|
+//                                  ^ a snapshot of the producers as of here
 //
-// Cutting is for bytes that were never acknowledged. Damage below what is known to be durable, in a sealed segment, or
-// before batches that are whole is none of that: the log is left as it is and refuses to open (`LogError` quarantined).
+// Cutting is for bytes that were never acknowledged, or, where appends are not synced, that other replicas hold. Damage
+// below what is known to be durable, in a segment that was synced, or before batches that are whole is none of that: the
+// log is left as it is and refuses to open (`LogError` quarantined; docs/operations.md says how an operator goes on).
 
 import type { Disk } from '../runtime/disk.ts'
-import type { RecordBatch } from '../protocol/record-batch.ts'
-import { scanBatches } from './batch-scan.ts'
-import { EpochCache } from './epoch-cache.ts'
+import { EpochCache, type EpochStart } from './epoch-cache.ts'
 import { LogError } from './log-error.ts'
-import { type Checkpoint, LogFiles } from './log-files.ts'
-import { markerIn } from './marker.ts'
+import type { Checkpoint, CheckpointedSegment, LogFiles } from './log-files.ts'
 import { ProducerState } from './producer-state.ts'
-import { Segment, type SegmentOptions } from './segment.ts'
-import { SegmentIndex } from './segment-index.ts'
+import { Segment } from './segment.ts'
+import { scanSegment } from './segment-scan.ts'
 import { isTornTail } from './torn-tail.ts'
 
 export interface RecoveryOptions {
@@ -29,164 +28,194 @@ export interface RecoveryOptions {
 
 export interface Recovered {
   /** In order; the last one is open. Empty: a new log. */
-  readonly segments: Segment[]
+  readonly segments: readonly Segment[]
   readonly producers: ProducerState
   readonly epochs: EpochCache
   readonly logStartOffset: number
+  /** All of it is synced. */
   readonly endOffset: number
-  readonly durableOffset: number
   /** Bytes that were cut off. */
   readonly tornBytes: number
+  /** New, or closed in order: nothing that was ever in it is missing. */
+  readonly wasClean: boolean
 }
 
 /** Throws `LogError` where the files contradict themselves, `DiskError` where they cannot be read. */
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
-  const { files } = options
+  const { files, directory } = options
   const offsets = await files.segmentOffsets()
-  const read = await files.readCheckpoint()
-  const checkpoint = read.state === 'read' ? read.value : undefined
-  if (offsets.length === 0) return emptyLog(options, checkpoint)
+  const checkpoint = await files.readCheckpoint()
+  if (checkpoint?.fresh) return startOver(files, checkpoint, offsets)
   const epochs = await files.readEpochs()
-  const snapshot = await files.readProducers(Infinity)
-  const recovery = new Recovery(options, { offsets, checkpoint, epochs: epochs.state === 'read' ? epochs.value : undefined })
-  return recovery.run(snapshot)
-}
-
-function emptyLog({ directory }: RecoveryOptions, checkpoint: Checkpoint | undefined): Recovered {
+  if (offsets.length > 0) return new Recovery(options, { offsets, checkpoint, epochs }).run()
   const start = checkpoint?.logStartOffset ?? 0
   if (checkpoint !== undefined && checkpoint.durableOffset > start) {
     throw new LogError('quarantined', directory, `records up to ${checkpoint.durableOffset} were durable, and no segment is there`)
   }
+  return emptyLog(checkpoint, { epochs, producers: await files.readProducers(start) })
+}
+
+/** Ends what `startFresh` began: the segments are those of the log before. */
+async function startOver(files: LogFiles, checkpoint: Checkpoint, offsets: readonly number[]): Promise<Recovered> {
+  const { epochs, producers } = checkpoint.fresh!
+  const state = ProducerState.restore(producers)
+  await files.removeSegments(offsets)
+  await files.removeProducers(() => false)
+  await files.writeProducers(checkpoint.logStartOffset, state)
+  return emptyLog(checkpoint, { epochs, producers: state })
+}
+
+function emptyLog(
+  checkpoint: Checkpoint | undefined,
+  found: { readonly epochs: readonly EpochStart[] | undefined; readonly producers: ProducerState | undefined },
+): Recovered {
+  const start = checkpoint?.logStartOffset ?? 0
   return {
-    segments: [], producers: new ProducerState(), epochs: new EpochCache(), logStartOffset: start, endOffset: start,
-    durableOffset: start, tornBytes: 0,
+    segments: [], producers: found.producers ?? new ProducerState(), epochs: new EpochCache(found.epochs), logStartOffset: start,
+    endOffset: start, tornBytes: 0, wasClean: checkpoint === undefined || checkpoint.clean !== null,
   }
 }
 
 interface Found {
   readonly offsets: readonly number[]
   readonly checkpoint: Checkpoint | undefined
-  readonly epochs: readonly { readonly epoch: number; readonly startOffset: number }[] | undefined
+  /** Undefined: made anew of the batches. */
+  readonly epochs: readonly EpochStart[] | undefined
 }
 
 class Recovery {
   readonly #options: RecoveryOptions
   readonly #found: Found
+  readonly #sealed: ReadonlyMap<number, CheckpointedSegment>
   readonly #epochs: EpochCache
+  readonly #segments: Segment[] = []
   #producers = new ProducerState()
-  /** Batches below are in the producer state already. */
-  #producersFrom = 0
+  #endOffset: number
   #tornBytes = 0
 
   constructor(options: RecoveryOptions, found: Found) {
     this.#options = options
     this.#found = found
+    this.#sealed = new Map(found.checkpoint?.sealed.map((one) => [one[0], one]))
     this.#epochs = new EpochCache(found.epochs)
+    this.#endOffset = found.offsets[0]!
   }
 
-  async run(snapshot: { readonly offset: number; readonly state: ProducerState } | undefined): Promise<Recovered> {
-    const { offsets, checkpoint } = this.#found
-    const clean = checkpoint?.clean ?? undefined
-    const sealed = new Map(checkpoint?.sealed.map(([base, bytes, maxTimestamp, abortedCount]) => [base, { bytes, maxTimestamp, abortedCount }]))
-    const isBelieved = clean !== undefined && snapshot?.offset === clean.endOffset && this.#found.epochs !== undefined
-    if (snapshot !== undefined) {
-      this.#producers = snapshot.state
-      this.#producersFrom = snapshot.offset
+  async run(): Promise<Recovered> {
+    const { offsets } = this.#found
+    const believed = await this.#believeSealed()
+    const active = believed.length === offsets.length - 1 ? await this.#believeActive() : undefined
+    if (active !== undefined) {
+      this.#segments.push(...believed, active)
+      this.#endOffset = this.#found.checkpoint!.clean!.endOffset
+      return this.#finish({ wasClean: true })
     }
-    const segments: Segment[] = []
-    let endOffset = offsets[0]!
-    for (const [index, baseOffset] of offsets.entries()) {
-      if (baseOffset !== endOffset && index > 0) this.#refuse(`segment ${baseOffset} follows offset ${endOffset}`)
-      const isLast = index === offsets.length - 1
-      const known = sealed.get(baseOffset)
-      const size = await this.#size(baseOffset)
-      const next = offsets[index + 1]
-      const needsScan = this.#found.epochs === undefined || (next ?? Infinity) > this.#producersFrom
-      if (isBelieved && isLast && size === clean.activeBytes) {
-        segments.push(await this.#believeActive(baseOffset, size))
-        endOffset = clean.endOffset
-      } else if (!isLast && known?.bytes === size && (isBelieved || !needsScan)) {
-        segments.push(this.#segment(baseOffset, { ...known, index: undefined }))
-        endOffset = next!
-      } else {
-        const scanned = await this.#scan(baseOffset, { size, isLast })
-        segments.push(scanned.segment)
-        endOffset = scanned.endOffset
-        if (!isLast && endOffset >= this.#producersFrom) await this.#options.files.writeProducers(endOffset, this.#producers)
-      }
+    const start = await this.#restoreProducers(this.#found.epochs === undefined ? 0 : believed.length)
+    this.#segments.push(...believed.slice(0, start))
+    this.#endOffset = offsets[start]!
+    for (let index = start; index < offsets.length; index++) {
+      const isCut = await this.#scan(index)
+      if (isCut) break
     }
-    return this.#finish(segments, endOffset)
+    return this.#finish({ wasClean: false })
   }
 
-  #finish(segments: Segment[], endOffset: number): Recovered {
-    const { checkpoint, offsets } = this.#found
-    if (checkpoint !== undefined && checkpoint.durableOffset > endOffset) {
-      this.#refuse(`records up to ${checkpoint.durableOffset} were durable, and the log ends at ${endOffset}`)
+  /** The first segments, as far as each is what the checkpoint says. The last one is never among them. */
+  async #believeSealed(): Promise<Segment[]> {
+    const { offsets } = this.#found
+    const believed: Segment[] = []
+    for (const [index, baseOffset] of offsets.slice(0, -1).entries()) {
+      const known = this.#sealed.get(baseOffset)
+      if (known === undefined) break
+      const [, endOffset, bytes, maxTimestamp, abortedCount] = known
+      const segment = new Segment({ ...this.#options, baseOffset, bytes, maxTimestamp, abortedCount, index: undefined })
+      const isThere = endOffset === offsets[index + 1] && (await this.#options.disk.size(segment.path)) === bytes
+      // Which transactions were aborted cannot be told from one segment alone.
+      if (!isThere || (abortedCount > 0 && !(await segment.loadIndex()))) break
+      believed.push(segment)
     }
-    this.#epochs.truncateFromEnd(endOffset)
-    return {
-      segments, producers: this.#producers, epochs: this.#epochs, endOffset, durableOffset: endOffset,
-      logStartOffset: Math.min(checkpoint?.logStartOffset ?? offsets[0]!, endOffset), tornBytes: this.#tornBytes,
-    }
+    return believed
   }
 
-  async #believeActive(baseOffset: number, bytes: number): Promise<Segment> {
-    const segment = this.#segment(baseOffset, { bytes, maxTimestamp: -1, abortedCount: 0, index: undefined })
-    const index = await segment.index()
-    segment.maxTimestamp = index.maxTimestamp
-    segment.abortedCount = index.aborted.length
+  /** The last segment after an orderly end, where all that belongs to it is there. */
+  async #believeActive(): Promise<Segment | undefined> {
+    const { offsets, checkpoint, epochs } = this.#found
+    if (!checkpoint?.clean || epochs === undefined) return undefined
+    const { activeBytes, endOffset } = checkpoint.clean
+    const segment = new Segment({
+      ...this.#options, baseOffset: offsets.at(-1)!, bytes: activeBytes, maxTimestamp: -1, abortedCount: 0, index: undefined,
+    })
+    if ((await this.#options.disk.size(segment.path)) !== activeBytes || !(await segment.loadIndex())) return undefined
+    const producers = await this.#options.files.readProducers(endOffset)
+    if (producers === undefined) return undefined
+    this.#producers = producers
     return segment
   }
 
-  /** Reads a segment batch by batch, and cuts off what is torn where it is the last one. */
-  async #scan(baseOffset: number, { size, isLast }: { size: number; isLast: boolean }): Promise<{ segment: Segment; endOffset: number }> {
-    const index = new SegmentIndex()
-    const segment = this.#segment(baseOffset, { bytes: size, maxTimestamp: -1, abortedCount: 0, index })
+  /** From which segment on producers have to be made anew of the batches: one that has a snapshot, or the first one. */
+  async #restoreProducers(last: number): Promise<number> {
+    for (let index = last; index >= 0; index--) {
+      const producers = await this.#options.files.readProducers(this.#found.offsets[index]!)
+      if (producers === undefined) continue
+      this.#producers = producers
+      return index
+    }
+    return 0
+  }
+
+  /** Reads a segment batch by batch. True: it was cut, and none follows. */
+  async #scan(index: number): Promise<boolean> {
+    const { files, disk } = this.#options
+    const { offsets } = this.#found
+    const next = offsets[index + 1]
+    const scanned = await scanSegment({ ...this.#options, baseOffset: offsets[index]!, epochs: this.#epochs, producers: this.#producers })
+    const { segment, endOffset, size } = scanned
+    this.#endOffset = endOffset
+    this.#segments.push(segment)
+    const isWhole = segment.bytes === size && (next === undefined || next === endOffset)
+    if (!isWhole && !(await this.#isLoss(scanned, index))) {
+      this.#refuse(`segment ${segment.baseOffset} is damaged at byte ${segment.bytes} of ${size}, offset ${endOffset}`)
+    }
+    if (!isWhole) {
+      for (const offset of offsets.slice(index + 1)) this.#tornBytes += (await disk.size(files.segmentPath(offset))) ?? 0
+      await files.removeSegments(offsets.slice(index + 1))
+      this.#tornBytes += size - segment.bytes
+    }
+    // What a crash of the process alone has left in the page cache may still be lost with the power.
+    await segment.settle()
+    if (isWhole && next !== undefined) await files.writeProducers(endOffset, this.#producers)
+    return !isWhole
+  }
+
+  /** Whether what is missing behind a scanned segment's last good batch may be missing. */
+  async #isLoss(
+    scanned: { readonly segment: Segment; readonly endOffset: number; readonly size: number }, index: number,
+  ): Promise<boolean> {
+    const { checkpoint, offsets } = this.#found
+    const { segment, endOffset, size } = scanned
+    const isLast = index === offsets.length - 1
+    if (endOffset < (checkpoint?.durableOffset ?? 0) || this.#sealed.has(segment.baseOffset)) return false
+    if (!isLast && checkpoint?.isSynced !== false) return false
+    if (segment.bytes === size) return true
     const file = await segment.acquire()
     try {
-      let endOffset = baseOffset
-      let position = 0
-      for await (const { batch, position: at } of scanBatches({ file, start: 0, end: size })) {
-        const isGood = batch.magic === 2 && batch.isIntact() && (batch.baseOffset === endOffset || (batch.baseOffset > endOffset && !isLast))
-        if (!isGood) break
-        this.#take(batch, index, at)
-        endOffset = batch.endOffset
-        position = at + batch.length
-      }
-      if (position < size) {
-        const durableOffset = this.#found.checkpoint?.durableOffset ?? 0
-        const isTorn = isLast && endOffset >= durableOffset && (await isTornTail({ file, position, size, endOffset }))
-        if (!isTorn) this.#refuse(`${segment.path} is damaged at byte ${position}, offset ${endOffset}`)
-        await file.truncate(position)
-        this.#tornBytes += size - position
-        segment.bytes = position
-      }
-      // What a crash of the process alone has left in the page cache may still be lost with the power.
-      await file.sync()
-      segment.maxTimestamp = index.maxTimestamp
-      segment.abortedCount = index.aborted.length
-      return { segment, endOffset }
+      return await isTornTail({ file, position: segment.bytes, size, endOffset })
     } finally {
       segment.release()
     }
   }
 
-  #take(batch: RecordBatch, index: SegmentIndex, position: number): void {
-    index.note(batch, { position, intervalBytes: this.#options.indexIntervalBytes })
-    this.#epochs.note(batch.leaderEpoch, batch.baseOffset)
-    if (batch.baseOffset < this.#producersFrom) return
-    const aborted = this.#producers.apply(batch, { now: this.#options.now, marker: markerIn(batch) })
-    if (aborted !== undefined) index.aborted.push(aborted)
-  }
-
-  #segment(baseOffset: number, known: Omit<SegmentOptions, 'disk' | 'directory' | 'baseOffset'>): Segment {
-    return new Segment({ disk: this.#options.disk, directory: this.#options.directory, baseOffset, ...known })
-  }
-
-  async #size(baseOffset: number): Promise<number> {
-    const { disk } = this.#options
-    const { path } = this.#segment(baseOffset, { bytes: 0, maxTimestamp: -1, abortedCount: 0, index: undefined })
-    return (await disk.size(path)) ?? 0
+  #finish({ wasClean }: { readonly wasClean: boolean }): Recovered {
+    const { checkpoint, offsets } = this.#found
+    const endOffset = this.#endOffset
+    if (checkpoint !== undefined && Math.max(checkpoint.durableOffset, checkpoint.logStartOffset) > endOffset) {
+      this.#refuse(`records up to ${checkpoint.durableOffset} were durable, and the log ends at ${endOffset}`)
+    }
+    this.#epochs.truncateFromEnd(endOffset)
+    return {
+      segments: this.#segments, producers: this.#producers, epochs: this.#epochs, endOffset, tornBytes: this.#tornBytes, wasClean,
+      logStartOffset: checkpoint?.logStartOffset ?? offsets[0]!,
+    }
   }
 
   #refuse(problem: string): never {

@@ -7,12 +7,13 @@ import { SegmentIndex } from './segment-index.ts'
 export class SegmentList {
   readonly #disk: Disk
   readonly #directory: string
-  #segments: Segment[]
+  /** Never changed, always replaced: whoever walks along it while it waits sees the list as it was. */
+  #segments: readonly Segment[]
 
   constructor(options: { readonly disk: Disk; readonly directory: string; readonly segments: readonly Segment[] }) {
     this.#disk = options.disk
     this.#directory = options.directory
-    this.#segments = [...options.segments]
+    this.#segments = options.segments
   }
 
   get all(): readonly Segment[] {
@@ -30,18 +31,34 @@ export class SegmentList {
     return bytes
   }
 
-  /** Makes the file of a new active segment, durably. */
-  async add(baseOffset: number): Promise<Segment> {
+  /** Makes the file of a new segment, which is on the list only after `syncDirectory` and `add`. */
+  async create(baseOffset: number): Promise<Segment> {
     const segment = new Segment({
       disk: this.#disk, directory: this.#directory, baseOffset, bytes: 0, index: new SegmentIndex(), maxTimestamp: -1, abortedCount: 0,
     })
     const file = await this.#disk.open(segment.path, { create: true })
-    // What a crash left behind under this name was never acknowledged: recovery would have found it otherwise.
-    await file.truncate(0)
-    await file.close()
-    await this.#disk.syncDirectory(this.#directory)
-    this.#segments.push(segment)
+    try {
+      // What a crash left behind under this name was never acknowledged: recovery would have found it otherwise.
+      await file.truncate(0)
+    } finally {
+      await file.close()
+    }
     return segment
+  }
+
+  /** Makes names that came and went durable. */
+  syncDirectory(): Promise<void> {
+    return this.#disk.syncDirectory(this.#directory)
+  }
+
+  /** From here on it is the active one. */
+  add(segment: Segment): void {
+    this.#segments = [...this.#segments, segment]
+  }
+
+  /** Takes others instead; the files are the caller's. */
+  reset(segments: readonly Segment[]): void {
+    this.#segments = segments
   }
 
   /** The segment that holds an offset, if the offset is not before all of them. */
@@ -61,10 +78,17 @@ export class SegmentList {
     return this.#segments[this.#segments.indexOf(segment) + 1]!.baseOffset
   }
 
-  /** Takes sealed segments that end at or before an offset off the list; removing their files is the caller's. */
-  takeBelow(offset: number): Segment[] {
+  /** Sealed segments that end at or before an offset. */
+  below(offset: number): readonly Segment[] {
     let count = 0
     while (count + 1 < this.#segments.length && this.#segments[count + 1]!.baseOffset <= offset) count++
-    return this.#segments.splice(0, count)
+    return this.#segments.slice(0, count)
+  }
+
+  /** Takes those off the list; removing their files is the caller's. */
+  takeBelow(offset: number): readonly Segment[] {
+    const taken = this.below(offset)
+    this.#segments = this.#segments.slice(taken.length)
+    return taken
   }
 }

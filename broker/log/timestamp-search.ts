@@ -13,11 +13,19 @@ export interface FoundRecord {
 /** Opens a batch: the offset and timestamp of each of its records, in order. */
 export type OpenBatch = (batch: RecordBatch) => Iterable<FoundRecord>
 
-export async function findTimestamp(segments: readonly Segment[], timestamp: number, open: OpenBatch): Promise<FoundRecord | undefined> {
+export interface TimestampTarget {
+  readonly timestamp: number
+  /** Records before this offset are not looked at. */
+  readonly startOffset: number
+}
+
+export async function findTimestamp(
+  segments: readonly Segment[], target: TimestampTarget, open: OpenBatch,
+): Promise<FoundRecord | undefined> {
   for (const segment of segments) {
-    if (segment.maxTimestamp < timestamp) continue
-    const start = (await segment.index()).positionBeforeTimestamp(timestamp)
-    const found = await firstIn(segment, start, (batch) => recordFrom(batch, timestamp, open))
+    if (segment.maxTimestamp < target.timestamp) continue
+    const start = (await segment.index()).positionBeforeTimestamp(target.timestamp)
+    const found = await firstIn(segment, start, (batch) => recordFrom(batch, target, open))
     if (found !== undefined) return found
   }
   return undefined
@@ -30,7 +38,7 @@ export async function findMaxTimestamp(segments: readonly Segment[], open: OpenB
   if (newest === undefined) return undefined
   const { maxTimestamp } = newest
   const start = (await newest.index()).positionBeforeTimestamp(maxTimestamp)
-  return firstIn(newest, start, (batch) => recordFrom(batch, maxTimestamp, open))
+  return firstIn(newest, start, (batch) => recordFrom(batch, { timestamp: maxTimestamp, startOffset: 0 }, open))
 }
 
 async function firstIn(
@@ -48,11 +56,11 @@ async function firstIn(
   }
 }
 
-function recordFrom(batch: RecordBatch, timestamp: number, open: OpenBatch): FoundRecord | undefined {
-  if (batch.isControl || batch.maxTimestamp < timestamp) return undefined
-  if (batch.hasLogAppendTime) return { offset: batch.baseOffset, timestamp: batch.maxTimestamp }
+function recordFrom(batch: RecordBatch, { timestamp, startOffset }: TimestampTarget, open: OpenBatch): FoundRecord | undefined {
+  if (batch.isControl || batch.maxTimestamp < timestamp || batch.endOffset <= startOffset) return undefined
+  if (batch.hasLogAppendTime) return { offset: Math.max(batch.baseOffset, startOffset), timestamp: batch.maxTimestamp }
   for (const record of open(batch)) {
-    if (record.timestamp >= timestamp) return { offset: record.offset, timestamp: record.timestamp }
+    if (record.timestamp >= timestamp && record.offset >= startOffset) return { offset: record.offset, timestamp: record.timestamp }
   }
   return undefined
 }

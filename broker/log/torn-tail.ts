@@ -44,15 +44,30 @@ function mayBeBatch(bytes: Buffer, at: number, endOffset: number): boolean {
   return baseOffset > endOffset && baseOffset < endOffset + 2 ** 31 && length >= batchHeaderBytes
 }
 
-async function hasZeroSector({ file, position }: { file: DiskFile; position: number }, end: number): Promise<boolean> {
-  const first = Math.floor(position / sectorBytes) * sectorBytes
-  for (let start = first; start < end; start += pieceBytes) {
-    const piece = await readAt(file, start, Math.min(pieceBytes, end - start))
-    for (let at = 0; at + sectorBytes <= piece.length; at += sectorBytes) {
-      if (start + at >= position - sectorBytes && isZero(piece.subarray(at, at + sectorBytes))) return true
+/**
+ * Whether a sector between the bad batch and the later one was never written. The first sector may begin with what was
+ * synced long before: of that one only what lies behind `position` has to be zeros, and enough of it that the batch that
+ * belongs there would not be zeros itself.
+ */
+async function hasZeroSector({ file, position, endOffset }: Parameters<typeof isTornTail>[0], end: number): Promise<boolean> {
+  for (let start = position; start < end; ) {
+    const pieceEnd = Math.min(Math.floor(start / pieceBytes + 1) * pieceBytes, end)
+    const piece = await readAt(file, start, pieceEnd - start)
+    for (let at = 0; at < piece.length; ) {
+      const sectorEnd = Math.floor((start + at) / sectorBytes + 1) * sectorBytes - start
+      if (sectorEnd > piece.length) break
+      const isWhole = sectorEnd - at === sectorBytes
+      if (isZero(piece.subarray(at, sectorEnd)) && (isWhole || !startsWithZeros(sectorEnd - at, endOffset))) return true
+      at = sectorEnd
     }
+    start = pieceEnd
   }
   return false
+}
+
+/** Whether the first `count` bytes of a batch with this base offset are zeros: those of the offset, not of the length. */
+function startsWithZeros(count: number, baseOffset: number): boolean {
+  return count <= 8 ? baseOffset < 2 ** (8 * (8 - count)) : count <= 9
 }
 
 function isZero(bytes: Buffer): boolean {

@@ -1,4 +1,4 @@
-// A disk in memory that can lose its power. Between two syncs it owes nothing to anybody: see memory-disk-file.ts for what
+// A disk in memory that can lose its power, and with it the process that had it mounted. Between two syncs it owes nothing to anybody: see memory-disk-file.ts for what
 // a crash leaves. Everything that happens by chance comes from one seed, and everything takes a few turns of the promise
 // queue, so that operations overlap as they do on a real disk.
 
@@ -22,8 +22,9 @@ export interface MemoryDiskOptions {
   readonly writeBack?: number
 }
 
-export class MemoryDisk implements Disk {
+export class MemoryDisk {
   readonly random: SeededRandom
+  readonly root = new DirectoryNode()
   bytesMax: number
   /** Operations so far. */
   operations = 0
@@ -32,8 +33,7 @@ export class MemoryDisk implements Disk {
   /** The code with which an operation fails; undefined: it goes on. A failed write has written a part. */
   fault: (operation: Operation) => string | undefined = () => undefined
   readonly #writeBack: number
-  readonly #root = new DirectoryNode()
-  #generation = 0
+  #mounts = 0
 
   constructor({ seed, bytesMax = Infinity, writeBack = 0 }: MemoryDiskOptions) {
     this.random = new SeededRandom(seed)
@@ -45,142 +45,157 @@ export class MemoryDisk implements Disk {
     return this.operations < this.powerLossAt
   }
 
-  /** The power goes and comes back: what was open is of no use any more. */
+  /** The disk as one process has it: until the next crash, kill or mount. */
+  mount(): Disk {
+    this.#mounts++
+    return new MountedDisk(this, this.#mounts)
+  }
+
+  /** The power goes and comes back. */
   crash(): void {
-    this.#generation++
+    this.#mounts++
     this.powerLossAt = Infinity
-    this.#root.crash(this.random)
+    this.root.crash(this.random)
   }
 
   /** The process ends without a word, and the kernel keeps what was written. */
   killProcess(): void {
-    this.#generation++
+    this.#mounts++
     this.powerLossAt = Infinity
   }
 
   /** Of all files; what programs see. */
   get usedBytes(): number {
-    return usedBytes(this.#root)
+    return usedBytes(this.root)
   }
 
   /** Every file with its content as programs see it. For comparisons. */
-  files(node: MemoryNode = this.#root, path = ''): Map<string, Buffer> {
+  files(node: MemoryNode = this.root, path = ''): Map<string, Buffer> {
     if (node.kind === 'file') return new Map([[path, node.content()]])
     return new Map([...node.entries].flatMap(([name, child]) => [...this.files(child, `${path}/${name}`)]))
   }
 
-  /** Changes a file from outside, durably; undefined removes it. */
+  /** Makes, changes or (undefined) removes a file from outside, durably. */
   edit(path: string, change: (content: Buffer) => Buffer | undefined): void {
-    const content = change(this.#file(path, 'edit').content())
-    const directory = this.#directory(dirname(path))!
+    const node = this.node(path)
+    const content = change(node?.kind === 'file' ? node.content() : Buffer.alloc(0))
     const file = new FileNode()
     if (content !== undefined) file.write(content, 0)
     file.sync()
+    const directory = this.parent(path, 'open')
     directory.change([basename(path), content === undefined ? undefined : file])
     directory.sync()
   }
 
   flipBit(path: string, bit: number): void {
-    this.#file(path, 'flip').flipBit(bit)
+    this.file(path, 'read').flipBit(bit)
   }
 
-  /** One step of the disk: it may fail or be the last one. Returns whether the power goes during it. */
-  async #step(operation: Operation, generation = this.#generation): Promise<{ readonly isLast: boolean; readonly code: string | undefined }> {
-    for (let turns = this.random.below(3); turns >= 0; turns--) await undefined
-    if (generation !== this.#generation || !this.hasPower) throw failure(operation, 'ENODEV')
-    this.operations++
-    const isLast = !this.hasPower
-    // Half of the last operations take place, in part or as a whole, and half do not.
-    if (isLast && this.random.chance(0.5)) throw failure(operation, 'ENODEV')
-    return { isLast, code: this.fault(operation) }
-  }
-
-  async #do<T>(operation: Operation, run: () => T): Promise<T> {
-    const { isLast, code } = await this.#step(operation)
-    if (code !== undefined) throw failure(operation, code)
-    const result = run()
-    if (isLast) throw failure(operation, 'ENODEV')
-    return result
-  }
-
-  #node(path: string): MemoryNode | undefined {
-    let node: MemoryNode | undefined = this.#root
+  node(path: string): MemoryNode | undefined {
+    let node: MemoryNode | undefined = this.root
     for (const name of path.split('/')) {
       if (name !== '') node = node?.kind === 'directory' ? node.entries.get(name) : undefined
     }
     return node
   }
 
-  #directory(path: string): DirectoryNode | undefined {
-    const node = this.#node(path)
+  directory(path: string): DirectoryNode | undefined {
+    const node = this.node(path)
     return node?.kind === 'directory' ? node : undefined
   }
 
-  #parent(path: string, kind: OperationKind): DirectoryNode {
-    const parent = this.#directory(dirname(path))
+  parent(path: string, kind: OperationKind): DirectoryNode {
+    const parent = this.directory(dirname(path))
     if (parent === undefined) throw failure({ kind, path }, 'ENOENT')
     return parent
   }
 
-  #file(path: string, operation: string): FileNode {
-    const node = this.#node(path)
-    if (node?.kind !== 'file') throw new DiskError(operation, path, { code: 'ENOENT' })
+  file(path: string, kind: OperationKind): FileNode {
+    const node = this.node(path)
+    if (node?.kind !== 'file') throw failure({ kind, path }, 'ENOENT')
     return node
   }
 
-  async open(path: string, options: { create?: boolean } = {}): Promise<DiskFile> {
-    const file = await this.#do({ kind: 'open', path }, () => {
-      if (options.create && this.#node(path) === undefined) this.#parent(path, 'open').change([basename(path), new FileNode()])
-      return this.#file(path, 'open')
-    })
-    return this.#handle(file, path)
+  /** One step of a process: it may fail, and it may be the last one. `run` is told how it is to fail, if it is. */
+  async step<T>(operation: Operation, mount: number, run: (failing: { readonly isLast: boolean; readonly code: string | undefined }) => T): Promise<T> {
+    for (let turns = this.random.below(3); turns > 0; turns--) await undefined
+    await undefined
+    if (mount !== this.#mounts || !this.hasPower) throw failure(operation, 'ENODEV')
+    this.operations++
+    const isLast = !this.hasPower
+    // Half of the last operations take place, in part or as a whole, and half do not.
+    if (isLast && this.random.chance(0.5)) throw failure(operation, 'ENODEV')
+    const result = run({ isLast, code: this.fault(operation) })
+    if (isLast) throw failure(operation, 'ENODEV')
+    return result
   }
 
-  #handle(file: FileNode, path: string): DiskFile {
-    const generation = this.#generation
-    const alive = async <T>(kind: OperationKind, run: () => T): Promise<T> => {
-      if (generation !== this.#generation) throw failure({ kind, path }, 'ENODEV')
-      return this.#do({ kind, path }, run)
-    }
+  /** As much of a write as there is room for. */
+  write(file: FileNode, of: { readonly bytes: Buffer; readonly position: number; readonly isCut: boolean }): { readonly isFull: boolean } {
+    const room = this.bytesMax === Infinity ? Infinity : this.bytesMax - this.usedBytes
+    const grows = Math.max(of.position + of.bytes.length - file.size, 0)
+    const isFull = grows > room
+    let length = of.bytes.length
+    if (isFull) length = Math.max(length - grows + Math.max(room, 0), 0)
+    else if (of.isCut) length = this.random.between(0, length)
+    file.write(of.bytes.subarray(0, length), of.position)
+    if (this.random.chance(this.#writeBack)) file.writeBack(this.random)
+    return { isFull }
+  }
+}
+
+class MountedDisk implements Disk {
+  readonly #disk: MemoryDisk
+  readonly #mount: number
+
+  constructor(disk: MemoryDisk, mount: number) {
+    this.#disk = disk
+    this.#mount = mount
+  }
+
+  #do<T>(kind: OperationKind, path: string, run: () => T): Promise<T> {
+    return this.#disk.step({ kind, path }, this.#mount, ({ code }) => {
+      if (code !== undefined) throw failure({ kind, path }, code)
+      return run()
+    })
+  }
+
+  async open(path: string, options: { create?: boolean } = {}): Promise<DiskFile> {
+    const file = await this.#do('open', path, () => {
+      if (options.create && this.#disk.node(path) === undefined) this.#disk.parent(path, 'open').change([basename(path), new FileNode()])
+      return this.#disk.file(path, 'open')
+    })
     return {
-      read: (target, position) => alive('read', () => file.read(target, position)),
-      write: (buffers, position) => this.#write(file, { path, generation, bytes: Buffer.concat(buffers), position }),
-      sync: () => this.#sync(file, { path, generation }),
-      truncate: (size) => alive('truncate', () => file.truncate(size)),
+      read: (target, position) => this.#do('read', path, () => file.read(target, position)),
+      write: (buffers, position) => this.#write(file, { path, bytes: Buffer.concat(buffers), position }),
+      sync: () => this.#sync(file, path),
+      truncate: (size) => this.#do('truncate', path, () => file.truncate(size)),
       size: async () => file.size,
       close: async () => {},
     }
   }
 
-  async #write(file: FileNode, of: { path: string; generation: number; bytes: Buffer; position: number }): Promise<void> {
-    const operation: Operation = { kind: 'write', path: of.path }
-    const { isLast, code } = await this.#step(operation, of.generation)
-    const room = this.bytesMax === Infinity ? Infinity : this.bytesMax - this.usedBytes
-    const grows = Math.max(of.position + of.bytes.length - file.size, 0)
-    const isFull = grows > room
-    let length = of.bytes.length
-    if (isFull) length = Math.max(length - grows + room, 0)
-    else if (isLast || code !== undefined) length = this.random.between(0, length)
-    file.write(of.bytes.subarray(0, length), of.position)
-    if (this.random.chance(this.#writeBack)) file.writeBack(this.random)
-    if (isLast) throw failure(operation, 'ENODEV')
-    if (isFull || code !== undefined) throw failure(operation, code ?? 'ENOSPC')
+  #write(file: FileNode, { path, bytes, position }: { path: string; bytes: Buffer; position: number }): Promise<void> {
+    const operation: Operation = { kind: 'write', path }
+    return this.#disk.step(operation, this.#mount, ({ isLast, code }) => {
+      const { isFull } = this.#disk.write(file, { bytes, position, isCut: isLast || code !== undefined })
+      if (isFull || code !== undefined) throw failure(operation, code ?? 'ENOSPC')
+    })
   }
 
-  async #sync(file: FileNode, { path, generation }: { path: string; generation: number }): Promise<void> {
+  #sync(file: FileNode, path: string): Promise<void> {
     const operation: Operation = { kind: 'sync', path }
-    const { isLast, code } = await this.#step(operation, generation)
-    if (isLast) throw failure(operation, 'ENODEV')
-    if (code !== undefined) {
-      file.failSync(this.random)
-      throw failure(operation, code)
-    }
-    file.sync()
+    return this.#disk.step(operation, this.#mount, ({ isLast, code }) => {
+      if (code === undefined && !isLast) return file.sync()
+      if (isLast) return file.writeBack(this.#disk.random)
+      file.failSync(this.#disk.random)
+      throw failure(operation, code!)
+    })
   }
 
-  async readFile(path: string): Promise<Buffer | undefined> {
-    return this.#do({ kind: 'read', path }, () => {
-      const node = this.#node(path)
+  readFile(path: string): Promise<Buffer | undefined> {
+    return this.#do('read', path, () => {
+      const node = this.#disk.node(path)
       return node?.kind === 'file' ? node.content() : undefined
     })
   }
@@ -194,13 +209,13 @@ export class MemoryDisk implements Disk {
     await this.rename(temporary, path)
   }
 
-  async list(directory: string): Promise<string[]> {
-    return this.#do({ kind: 'list', path: directory }, () => [...(this.#directory(directory)?.entries.keys() ?? [])].sort())
+  list(directory: string): Promise<string[]> {
+    return this.#do('list', directory, () => [...(this.#disk.directory(directory)?.entries.keys() ?? [])].sort())
   }
 
-  async entries(directory: string): Promise<{ name: string; isDirectory: boolean }[]> {
-    return this.#do({ kind: 'list', path: directory }, () =>
-      [...(this.#directory(directory)?.entries ?? [])].map(([name, node]) => ({ name, isDirectory: node.kind === 'directory' })))
+  entries(directory: string): Promise<{ name: string; isDirectory: boolean }[]> {
+    return this.#do('list', directory, () =>
+      [...(this.#disk.directory(directory)?.entries ?? [])].map(([name, node]) => ({ name, isDirectory: node.kind === 'directory' })))
   }
 
   async stat(path: string): Promise<{ size: number; modifiedAt: number } | undefined> {
@@ -208,60 +223,61 @@ export class MemoryDisk implements Disk {
     return size === undefined ? undefined : { size, modifiedAt: 0 }
   }
 
-  async size(path: string): Promise<number | undefined> {
-    return this.#do({ kind: 'read', path }, () => {
-      const node = this.#node(path)
+  size(path: string): Promise<number | undefined> {
+    return this.#do('read', path, () => {
+      const node = this.#disk.node(path)
       return node?.kind === 'file' ? node.size : undefined
     })
   }
 
   async makeDirectory(path: string): Promise<void> {
-    if (this.#directory(path) !== undefined) return
+    if (this.#disk.directory(path) !== undefined) return
     if (dirname(path) !== path) await this.makeDirectory(dirname(path))
-    await this.#do({ kind: 'make directory', path }, () => {
-      if (this.#directory(path) === undefined) this.#parent(path, 'make directory').change([basename(path), new DirectoryNode()])
+    await this.#do('make directory', path, () => {
+      if (this.#disk.directory(path) === undefined) this.#disk.parent(path, 'make directory').change([basename(path), new DirectoryNode()])
     })
     await this.syncDirectory(dirname(path))
   }
 
   async rename(from: string, to: string): Promise<void> {
-    await this.#do({ kind: 'rename', path: from }, () => {
-      const file = this.#file(from, 'rename')
-      if (dirname(from) === dirname(to)) return this.#parent(to, 'rename').change([basename(from), undefined], [basename(to), file])
-      this.#parent(to, 'rename').change([basename(to), file])
-      this.#parent(from, 'rename').change([basename(from), undefined])
+    await this.#do('rename', from, () => {
+      const file = this.#disk.file(from, 'rename')
+      if (dirname(from) === dirname(to)) return this.#disk.parent(to, 'rename').change([basename(from), undefined], [basename(to), file])
+      this.#disk.parent(to, 'rename').change([basename(to), file])
+      this.#disk.parent(from, 'rename').change([basename(from), undefined])
     })
     await this.syncDirectory(dirname(to))
     if (dirname(from) !== dirname(to)) await this.syncDirectory(dirname(from))
   }
 
   async renameIfAbsent(from: string, to: string): Promise<boolean> {
-    if (this.#node(to) !== undefined) return false
+    if (this.#disk.node(to) !== undefined) return false
     await this.rename(from, to)
     return true
   }
 
-  async remove(path: string): Promise<void> {
-    await this.#do({ kind: 'remove', path }, () => {
-      if (this.#node(path)?.kind === 'file') this.#parent(path, 'remove').change([basename(path), undefined])
+  remove(path: string): Promise<void> {
+    return this.#do('remove', path, () => {
+      if (this.#disk.node(path)?.kind === 'file') this.#disk.parent(path, 'remove').change([basename(path), undefined])
     })
   }
 
-  async removeDirectory(path: string): Promise<void> {
-    await this.#do({ kind: 'remove', path }, () => {
-      if (this.#directory(path) !== undefined) this.#parent(path, 'remove').change([basename(path), undefined])
+  removeDirectory(path: string): Promise<void> {
+    return this.#do('remove', path, () => {
+      if (this.#disk.directory(path) !== undefined) this.#disk.parent(path, 'remove').change([basename(path), undefined])
     })
   }
 
-  async syncDirectory(path: string): Promise<void> {
-    const { isLast, code } = await this.#step({ kind: 'sync directory', path })
-    if (isLast) throw failure({ kind: 'sync directory', path }, 'ENODEV')
-    if (code !== undefined) throw failure({ kind: 'sync directory', path }, code)
-    this.#directory(path)?.sync()
+  syncDirectory(path: string): Promise<void> {
+    return this.#disk.step({ kind: 'sync directory', path }, this.#mount, ({ isLast, code }) => {
+      if (code !== undefined) throw failure({ kind: 'sync directory', path }, code)
+      if (!isLast) this.#disk.directory(path)?.sync()
+    })
   }
 
   async space(): Promise<{ totalBytes: number; freeBytes: number }> {
-    return { totalBytes: this.bytesMax, freeBytes: Math.max(this.bytesMax - this.usedBytes, 0) }
+    const { bytesMax, usedBytes } = this.#disk
+    return { totalBytes: bytesMax, freeBytes: Math.max(bytesMax - usedBytes, 0) }
   }
 }
 

@@ -1,0 +1,49 @@
+// Shortens a log from its end. Each step is durable before the next one, and after each the log is whole: first less is
+// promised, then segments go from the last one on, then the one that is left is cut.
+
+import { scanBatches } from './batch-scan.ts'
+import type { EpochCache } from './epoch-cache.ts'
+import type { LogFiles } from './log-files.ts'
+import type { Segment } from './segment.ts'
+import type { SegmentList } from './segment-list.ts'
+
+export interface Truncation {
+  readonly files: LogFiles
+  readonly segments: SegmentList
+  readonly epochs: EpochCache
+  /** Not below the log start. */
+  readonly offset: number
+}
+
+/** Changes the files alone; what is in memory is made anew of them afterwards. `promise` notes what is left durable. */
+export async function truncateLog(of: Truncation, promise: { lowerTo(endOffset: number): Promise<void> }): Promise<void> {
+  const { files, segments, epochs, offset } = of
+  const segment = segments.holding(offset)
+  if (segment !== undefined) {
+    const cut = await placeOf(offset, segment)
+    if (cut !== undefined) {
+      await promise.lowerTo(cut.endOffset)
+      await files.removeSegments(segments.all.flatMap(({ baseOffset }) => (baseOffset > segment.baseOffset ? [baseOffset] : [])))
+      segment.bytes = cut.position
+      await segment.settle()
+      await files.removeProducers((at) => at <= cut.endOffset)
+    }
+  }
+  // Also where nothing is cut: an epoch that began at the very end is not known any more (KAFKA-10706).
+  epochs.truncateFromEnd(offset)
+  await files.writeEpochs(epochs.starts)
+}
+
+/** Where the batch that holds an offset lies; undefined where the segment ends before it. */
+async function placeOf(offset: number, segment: Segment): Promise<{ readonly position: number; readonly endOffset: number } | undefined> {
+  const start = (await segment.index()).positionBefore(offset)
+  const file = await segment.acquire()
+  try {
+    for await (const { batch, position } of scanBatches({ file, start, end: segment.bytes })) {
+      if (batch.endOffset > offset) return { position, endOffset: batch.baseOffset }
+    }
+    return undefined
+  } finally {
+    segment.release()
+  }
+}
