@@ -50,14 +50,18 @@ export function coordinatorDirectory(brokerId: number, image: () => Image): Coor
 export function groupSettingsOf(config: BrokerConfig, image: () => Image): (groupId: string) => GroupSettings {
   return (groupId) => {
     const own = configsOf(image(), { kind: 'group', name: groupId })
-    const number = (name: string) => Number(own.get(name) ?? config.text(`group.${name}`))
+    // Within the broker's bounds, as Kafka takes a group's own settings: those may be older than the bounds.
+    const bounded = (name: string) => {
+      const value = Number(own.get(`consumer.${name}`) ?? config.text(`group.consumer.${name}`))
+      return Math.min(Math.max(value, config.number(`group.consumer.min.${name}`)), config.number(`group.consumer.max.${name}`))
+    }
     return {
       classicSessionTimeoutMsMin: config.number('group.min.session.timeout.ms'),
       classicSessionTimeoutMsMax: config.number('group.max.session.timeout.ms'),
       initialRebalanceDelayMs: config.number('group.initial.rebalance.delay.ms'),
       classicMembersMax: config.number('group.max.size'),
-      consumerSessionTimeoutMs: number('consumer.session.timeout.ms'),
-      consumerHeartbeatIntervalMs: number('consumer.heartbeat.interval.ms'),
+      consumerSessionTimeoutMs: bounded('session.timeout.ms'),
+      consumerHeartbeatIntervalMs: bounded('heartbeat.interval.ms'),
       consumerMembersMax: config.number('group.consumer.max.size'),
       offsetMetadataCharactersMax: config.number('offset.metadata.max.bytes'),
       offsetRetentionMs: config.number('offsets.retention.minutes') * 60_000,
