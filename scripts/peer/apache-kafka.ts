@@ -12,8 +12,10 @@ import { classPath, toolArguments } from './kafka-tools.ts'
 
 export interface ApacheKafkaOptions {
   readonly directory: string
-  /** For clients; the controller listens one above. */
+  /** For clients. */
   readonly port: number
+  /** One above the other where not given. */
+  readonly controllerPort?: number
   /** Broker settings over those below. */
   readonly settings?: Readonly<Record<string, string>>
   /** Of the JVM; 1 GiB where not given, as Kafka's own start script has. */
@@ -21,12 +23,12 @@ export interface ApacheKafkaOptions {
 }
 
 /** Kafka's own defaults, but for what a single broker needs and what the suites of clients expect. */
-function properties({ directory, port, settings }: ApacheKafkaOptions): string {
+function properties({ directory, port, controllerPort = port + 1, settings }: ApacheKafkaOptions): string {
   const all = {
     'process.roles': 'broker,controller',
     'node.id': '1',
-    'controller.quorum.bootstrap.servers': `127.0.0.1:${port + 1}`,
-    'listeners': `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${port + 1}`,
+    'controller.quorum.bootstrap.servers': `127.0.0.1:${controllerPort}`,
+    'listeners': `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
     'controller.listener.names': 'CONTROLLER',
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',

@@ -5,7 +5,6 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type CrashingMember, crashingMember } from '../clients/crashing-member.ts'
 import type { TestBroker } from '../support/test-broker.ts'
 
 export interface SentRecord {
@@ -27,6 +26,12 @@ export interface Member {
   /** Of the topic that it joined for; undefined while it has no assignment. */
   readonly partitions: readonly number[] | undefined
   leave(): Promise<void>
+}
+
+/** A member in a process of its own, so that it can crash as processes do: no goodbye, no last commit. */
+export interface CrashingMember {
+  readonly partitions: readonly number[] | undefined
+  crash(): void
 }
 
 export interface MemberOptions {
@@ -56,10 +61,9 @@ export interface ClientLibrary {
 }
 
 export interface ClientCases {
-  /** As it is called on the command line of crashing-member.ts. */
-  readonly name: string
   readonly broker: TestBroker
   readonly open: (bootstrap: string) => ClientLibrary
+  readonly joinToCrash: (bootstrap: string, options: MemberOptions) => Promise<CrashingMember>
 }
 
 const unique = (prefix: string) => `${prefix}-${randomUUID()}`
@@ -203,7 +207,7 @@ async function seeking(library: ClientLibrary): Promise<void> {
 
 const partitions = 6
 
-async function rebalances(library: ClientLibrary, { name, broker }: ClientCases): Promise<void> {
+async function rebalances(library: ClientLibrary, { joinToCrash, broker }: ClientCases): Promise<void> {
   const [topic, group] = [unique('rebalances'), unique('group')]
   await library.createTopic(topic, partitions)
   const received = new Map<string, Set<string>>()
@@ -232,13 +236,7 @@ async function rebalances(library: ClientLibrary, { name, broker }: ClientCases)
     const second = await library.join({ group, topic, onRecord: note('second'), sessionTimeoutMs: 6000 })
     open.push(second)
     await until('two members share', () => isBalanced([first, second], partitions))
-    third = await crashingMember({
-      library: name,
-      bootstrap: broker.bootstrap,
-      group,
-      topic,
-      onValue: (value) => note('third')({ value } as ReceivedRecord),
-    })
+    third = await joinToCrash(broker.bootstrap, { group, topic, onRecord: note('third'), sessionTimeoutMs: 6000 })
     await until('three members share', () => isBalanced([first, second, third!], partitions))
     await produceAndReceive('three members')
     for (const who of ['first', 'second', 'third']) assert.ok(received.get(who)?.size, `the ${who} member received something`)

@@ -8,30 +8,17 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { setInterval } from 'node:timers'
 import { fileURLToPath } from 'node:url'
-import type { ClientLibrary } from '../cases/client.cases.ts'
+import type { ClientLibrary, CrashingMember, MemberOptions, ReceivedRecord } from '../cases/client.cases.ts'
 import { kafkajsClient } from './kafkajs-client.ts'
 import { platformaticClient } from './platformatic-client.ts'
 
-export interface CrashingMember {
-  readonly partitions: readonly number[] | undefined
-  crash(): void
-}
-
-export interface CrashingMemberOptions {
-  readonly library: string
-  readonly bootstrap: string
-  readonly group: string
-  readonly topic: string
-  readonly onValue: (value: string) => void
-}
-
-export async function crashingMember({ library, bootstrap, group, topic, onValue }: CrashingMemberOptions): Promise<CrashingMember> {
+export async function crashingMember(library: string, bootstrap: string, { group, topic, onRecord }: MemberOptions): Promise<CrashingMember> {
   const child = spawn(process.execPath, [fileURLToPath(import.meta.url), library, bootstrap, group, topic], { stdio: ['ignore', 'pipe', 'inherit'] })
   let partitions: readonly number[] | undefined
   createInterface({ input: child.stdout }).on('line', (line) => {
     if (!line.startsWith('{')) return
-    const said = JSON.parse(line) as { partitions?: number[]; value?: string }
-    if (said.value !== undefined) onValue(said.value)
+    const said = JSON.parse(line) as { partitions?: number[]; record?: ReceivedRecord }
+    if (said.record !== undefined) onRecord(said.record)
     else partitions = said.partitions
   })
   return {
@@ -54,7 +41,7 @@ export function libraryNamed(name: string, bootstrap: string): ClientLibrary {
 if (import.meta.main) {
   const [name, bootstrap, group, topic] = process.argv.slice(2) as [string, string, string, string]
   const say = (what: object) => console.log(JSON.stringify(what))
-  const member = await libraryNamed(name, bootstrap).join({ group, topic, sessionTimeoutMs: 6000, onRecord: ({ value }) => say({ value }) })
+  const member = await libraryNamed(name, bootstrap).join({ group, topic, sessionTimeoutMs: 6000, onRecord: (record) => say({ record }) })
   let last = ''
   setInterval(() => {
     const now = JSON.stringify({ partitions: member.partitions })

@@ -4,11 +4,12 @@ import { describe, test } from 'node:test'
 import kafkajs from 'kafkajs'
 import { clientCases } from '../cases/client.cases.ts'
 import { testBroker } from '../support/test-broker.ts'
+import { crashingMember } from './crashing-member.ts'
 import { kafkajsClient, kafkaOf } from './kafkajs-client.ts'
 
 describe('kafkajs', () => {
   const broker = testBroker()
-  clientCases({ name: 'kafkajs', broker, open: kafkajsClient })
+  clientCases({ broker, open: kafkajsClient, joinToCrash: (bootstrap, options) => crashingMember('kafkajs', bootstrap, options) })
 
   test('administers topics, settings, records and groups', async () => {
     const admin = kafkaOf(broker.bootstrap).admin()

@@ -3,20 +3,25 @@ import { randomUUID } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { Admin } from '@platformatic/kafka'
 import { clientCases } from '../cases/client.cases.ts'
-import { testBroker } from '../support/test-broker.ts'
+import { consumerGroupSettings, testBroker } from '../support/test-broker.ts'
+import { crashingMember } from './crashing-member.ts'
 import { platformaticClient } from './platformatic-client.ts'
 
 describe('@platformatic/kafka', () => {
-  // Members of the newer protocol are told their session timeout by the broker (KIP-848).
-  const broker = testBroker({
-    'num.partitions': '4', 'group.initial.rebalance.delay.ms': '0', 'group.consumer.session.timeout.ms': '6000',
-    'group.consumer.heartbeat.interval.ms': '500', 'group.consumer.min.session.timeout.ms': '6000', 'group.consumer.min.heartbeat.interval.ms': '500',
-  })
+  const broker = testBroker(consumerGroupSettings)
   describe('with classic groups', () => {
-    clientCases({ name: 'platformatic', broker, open: (bootstrap) => platformaticClient(bootstrap, 'classic') })
+    clientCases({
+      broker,
+      open: (bootstrap) => platformaticClient(bootstrap, 'classic'),
+      joinToCrash: (bootstrap, options) => crashingMember('platformatic', bootstrap, options),
+    })
   })
   describe('with the groups of KIP-848', () => {
-    clientCases({ name: 'platformatic-consumer', broker, open: (bootstrap) => platformaticClient(bootstrap, 'consumer') })
+    clientCases({
+      broker,
+      open: (bootstrap) => platformaticClient(bootstrap, 'consumer'),
+      joinToCrash: (bootstrap, options) => crashingMember('platformatic-consumer', bootstrap, options),
+    })
   })
 
   test('administers topics, settings, records and groups', async () => {

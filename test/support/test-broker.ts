@@ -22,6 +22,15 @@ export interface TestBroker {
 /** Settings under which the suites of clients run, here as on Apache Kafka. */
 export const suiteSettings = { 'num.partitions': '4', 'group.initial.rebalance.delay.ms': '0' }
 
+/** Members of KIP-848's groups are told by the broker how long they may be silent; here, not for long. */
+export const consumerGroupSettings = {
+  ...suiteSettings,
+  'group.consumer.session.timeout.ms': '6000',
+  'group.consumer.heartbeat.interval.ms': '500',
+  'group.consumer.min.session.timeout.ms': '6000',
+  'group.consumer.min.heartbeat.interval.ms': '500',
+}
+
 /** Started before the tests of the file or suite, ended after them. */
 export function testBroker(settings: Readonly<Record<string, string>> = suiteSettings): TestBroker {
   const given = process.env['LONGTAIL_TEST_BOOTSTRAP']
@@ -57,7 +66,7 @@ async function startOurs(settings: Readonly<Record<string, string>>) {
 
 async function startApacheKafka(settings: Readonly<Record<string, string>>) {
   const directory = mkdtempSync(join(tmpdir(), 'apache-kafka-'))
-  const broker = new ApacheKafka({ directory, port: await freePort(), settings, heap: '512M' })
+  const broker = new ApacheKafka({ directory, port: await freePort(), controllerPort: await freePort(), settings, heap: '512M' })
   await broker.start()
   const dispose = async () => {
     await broker.stop('SIGKILL')

@@ -3,7 +3,6 @@
 // declarations that the broker serves, which a test of their own holds against Kafka's.
 
 import { connect, type Socket } from 'node:net'
-import { FrameSplitter } from '../../broker/net/frame-splitter.ts'
 import { codec, decode } from '../../broker/protocol/codec.ts'
 import { Reader } from '../../broker/protocol/reader.ts'
 import type { Api, GivenOf, ReadOf, Shape } from '../../broker/protocol/schema.ts'
@@ -28,22 +27,21 @@ interface Waiting {
   readonly reject: (error: Error) => void
 }
 
-const responseBytesMax = 256 << 20
-
 export class WireClient {
   readonly #socket: Socket
   readonly #clientId: string
   readonly #waiting = new Map<number, Waiting>()
   #nextCorrelationId = 1
+  /** Of a response that is not complete. */
+  #chunks: Buffer[] = []
+  #held = 0
+  #needed = 4
   #lost: ConnectionLost | undefined
 
   private constructor(socket: Socket, clientId: string) {
     this.#socket = socket
     this.#clientId = clientId
-    const frames = new FrameSplitter(responseBytesMax)
-    socket.on('data', (chunk) => {
-      for (const frame of frames.push(chunk)) this.#receive(frame)
-    })
+    socket.on('data', (chunk) => this.#take(chunk))
     socket.on('error', (error) => this.#lose(error.message))
     socket.on('close', () => this.#lose('closed'))
   }
@@ -125,6 +123,23 @@ export class WireClient {
       this.#waiting.set(correlationId, { resolve: settled(resolve), reject: settled(reject) })
       for (const piece of pieces) this.#socket.write(piece)
     })
+  }
+
+  #take(chunk: Buffer): void {
+    this.#chunks.push(chunk)
+    this.#held += chunk.length
+    while (this.#held >= this.#needed) {
+      const bytes = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks)
+      const end = 4 + bytes.readInt32BE(0)
+      this.#needed = end
+      this.#chunks = [bytes]
+      if (bytes.length < end) return
+      const rest = bytes.subarray(end)
+      this.#chunks = [rest]
+      this.#held = rest.length
+      this.#needed = 4
+      this.#receive(bytes.subarray(4, end))
+    }
   }
 
   #receive(frame: Buffer): void {
