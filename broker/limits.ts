@@ -53,7 +53,7 @@ export const limits = {
   },
   log: {
     /** Recent batches of all partitions that are kept in memory for readers at the tail. */
-    hotBytesMax: 64 * MiB,
+    hotBytesMax: 32 * MiB,
     /** Of one batch that is opened, once it is decompressed. */
     openedBytesMax: 128 * MiB,
     /** Memory of reads from disk that is kept to be used again. */
