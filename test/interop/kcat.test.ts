@@ -70,6 +70,8 @@ describe('kcat', () => {
     try {
       await until('everything is received', () => new Set(members.flatMap(({ received }) => received)).size === values.length)
       await until('the three share', () => members.every(({ partitions }) => partitions > 0) && sum(members) === 4)
+      // What it received and did not commit yet would rightly be received again.
+      await sleep(1000)
       members[2]!.crash()
       await until('two share what the crashed one had', () => sum(members.slice(0, 2)) === 4)
     } finally {
