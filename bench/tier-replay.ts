@@ -8,7 +8,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import { nodeClock } from '../broker/runtime/node-clock.ts'
 import { nodeRandom } from '../broker/runtime/node-random.ts'
 import { tierIoLimits } from '../broker/tier/tier-io.ts'
@@ -42,7 +42,8 @@ const records = Math.max(1, Math.floor(batchBytes / 1024))
 for (let made = 0; made < segments; made++) {
   const batches: Buffer[] = []
   for (let bytes = 0, offset = log.endOffset; bytes < segmentBytes; offset += records) {
-    const one = batch({ baseOffset: offset, timestamps: Array.from({ length: records }, () => 1_700_000_000_000), valueBytes: Math.floor(batchBytes / records) - 10 })
+    const timestamps = Array.from({ length: records }, () => 1_700_000_000_000)
+    const one = batch({ baseOffset: offset, timestamps, valueBytes: Math.floor(batchBytes / records) - 10 })
     batches.push(one)
     bytes += one.length
   }
@@ -52,17 +53,29 @@ for (let made = 0; made < segments; made++) {
 const partition = tier.open(log)
 const megabytes = log.localBytes / 1e6
 
-function report(what: string, work: { readonly startedAt: number; readonly cpu: NodeJS.CpuUsage; readonly megabytes: number }): void {
+interface Work {
+  readonly startedAt: number
+  readonly cpu: NodeJS.CpuUsage
+  readonly megabytes: number
+}
+
+function report(what: string, work: Work): void {
   const seconds = (performance.now() - work.startedAt) / 1000
   const { user, system } = process.cpuUsage(work.cpu)
   const perGigabyte = (user + system) / 1e6 / (work.megabytes / 1000)
   console.log(`${what}: ${(work.megabytes / seconds).toFixed(0)} MB/s, ${perGigabyte.toFixed(2)} s CPU per GB`)
 }
 
+function describeDelay(delay: IntervalHistogram): string {
+  const milliseconds = (nanoseconds: number) => (nanoseconds / 1e6).toFixed(1)
+  return `event loop of the main thread: p99 ${milliseconds(delay.percentile(99))} ms, max ${milliseconds(delay.max)} ms`
+}
+
 async function replay(from: TieredPartition): Promise<number> {
   let bytes = 0
   for (let offset = 0; offset < log.endOffset; ) {
-    const read = await from.read({ offset, endOffset: Infinity, bytesMax: fetchBytes, minOneBatch: true, deadlineMs: nodeClock.monotonic() + 500 })
+    const deadlineMs = nodeClock.monotonic() + 500
+    const read = await from.read({ offset, endOffset: Infinity, bytesMax: fetchBytes, minOneBatch: true, deadlineMs })
     if (read.kind === 'pending') continue
     if (read.kind !== 'batches') throw new Error(`at ${offset}: ${read.kind}`, { cause: read })
     bytes += read.bytes
@@ -82,7 +95,7 @@ try {
   const idle = monitorEventLoopDelay({ resolution: 1 })
   idle.enable()
   await new Promise((resolve) => setTimeout(resolve, 2000))
-  console.log(`idle\n  event loop of the main thread: p99 ${(idle.percentile(99) / 1e6).toFixed(1)} ms, max ${(idle.max / 1e6).toFixed(1)} ms`)
+  console.log(`idle\n  ${describeDelay(idle)}`)
   for (const round of ['first', 'second']) {
     const delay = monitorEventLoopDelay({ resolution: 1 })
     delay.enable()
@@ -90,8 +103,7 @@ try {
     const read = await Promise.all(Array.from({ length: readers }, () => replay(partition)))
     if (read.some((bytes) => bytes !== log.localBytes)) throw new Error(`read ${read}, not ${log.localBytes}`)
     report(`${round} replay by ${readers}`, work)
-    const milliseconds = (nanoseconds: number) => (nanoseconds / 1e6).toFixed(1)
-    console.log(`  event loop of the main thread: p99 ${milliseconds(delay.percentile(99))} ms, max ${milliseconds(delay.max)} ms`)
+    console.log(`  ${describeDelay(delay)}`)
   }
   console.log(await io.counts())
 } finally {

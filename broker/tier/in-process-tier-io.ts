@@ -10,7 +10,8 @@ import { SegmentIndexes } from './segment-index.ts'
 import { SegmentReader } from './segment-reader.ts'
 import { uploadSegment } from './segment-upload.ts'
 import type {
-  FoundTimestamp, InspectedObject, ListingOptions, ObjectInspection, OpenRecords, SegmentBatches, SegmentRead, TierIo, TierIoCounts,
+  FoundTimestamp, InspectedObject, ListingOptions, ObjectInspection, OpenRecords, SegmentBatches, SegmentRead, TierIo,
+  TierIoCounts,
   TierIoLimits, TimestampSearch, UploadedObject, UploadJob,
 } from './tier-io.ts'
 import type { TieredSegment } from './tiered-segment.ts'

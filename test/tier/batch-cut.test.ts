@@ -6,7 +6,8 @@ import { cutBatches } from '../../broker/tier/batch-cut.ts'
 import { TierError } from '../../broker/tier/tier-error.ts'
 import { batch } from './batches.ts'
 
-const shapes = fc.array(fc.record({ gap: fc.nat(5), records: fc.integer({ min: 1, max: 5 }), valueBytes: fc.nat(60) }), { minLength: 1, maxLength: 12 })
+const shape = fc.record({ gap: fc.nat(5), records: fc.integer({ min: 1, max: 5 }), valueBytes: fc.nat(60) })
+const shapes = fc.array(shape, { minLength: 1, maxLength: 12 })
 
 function segmentOf(given: typeof shapes extends fc.Arbitrary<infer T> ? T : never): { bytes: Buffer; endOffset: number } {
   let offset = 0
@@ -20,7 +21,9 @@ function segmentOf(given: typeof shapes extends fc.Arbitrary<infer T> ? T : neve
 
 suite('cutting batches out of a window', () => {
   test('takes exactly the whole batches from the offset on that fit, and says how to go on', () => {
-    const request = fc.record({ offset: fc.nat(80), endOffset: fc.nat(90), bytesMax: fc.nat(1500), minOneBatch: fc.boolean(), windowBytes: fc.nat(3000) })
+    const request = fc.record({
+      offset: fc.nat(80), endOffset: fc.nat(90), bytesMax: fc.nat(1500), minOneBatch: fc.boolean(), windowBytes: fc.nat(3000),
+    })
     fc.assert(fc.property(shapes, request, (given, { windowBytes, ...want }) => {
       const { bytes, endOffset } = segmentOf(given)
       const window = bytes.subarray(0, windowBytes)
@@ -36,7 +39,8 @@ suite('cutting batches out of a window', () => {
       if (next === undefined) return
       const fits = next.length <= want.bytesMax - length || (taken.length === 0 && want.minOneBatch)
       const position = all.filter((one) => one.baseOffset < next.baseOffset).reduce((total, one) => total + one.length, 0)
-      if (fits) assert.ok(cut.neededBytes !== undefined && cut.neededBytes > window.length && position + next.length > window.length, 'more would fit')
+      const reachesOut = position + next.length > window.length
+      if (fits) assert.ok(cut.neededBytes !== undefined && cut.neededBytes > window.length && reachesOut, 'more would fit')
       if (cut.neededBytes !== undefined) assert.ok(cut.neededBytes <= position + next.length)
     }))
   })
@@ -48,7 +52,8 @@ suite('cutting batches out of a window', () => {
       bytes[position]! ^= change
       const want = { offset: 0, endOffset: Infinity, bytesMax: 1_000_000, minOneBatch: true }
       const before = batchStart(bytes, position)
-      // Base offset and leader epoch lie before the checksum: only their plausibility is checked here, and the object's own CRC covers them.
+      // Base offset and leader epoch lie before the checksum: here they are only held to be possible. The checksums of
+      // chunks cover them.
       const isUnchecked = position - before < 8 || (position - before >= 12 && position - before < 16)
       try {
         const cut = cutBatches(bytes, want, { bounds: { baseOffset: 0, endOffset }, batchBytesMax: 10_000 })

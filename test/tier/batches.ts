@@ -16,7 +16,9 @@ export interface BatchShape {
 export function batch(shape: BatchShape): Buffer {
   const { baseOffset, timestamps, valueBytes = 10 } = shape
   const base = timestamps[0] ?? -1
-  const records = timestamps.map((timestamp, index) => record(index, timestamp - base, Buffer.alloc(valueBytes, (baseOffset + index) % 251)))
+  const records = timestamps.map((timestamp, index) => {
+    return record(index, timestamp - base, Buffer.alloc(valueBytes, (baseOffset + index) % 251))
+  })
   const bytes = Buffer.concat([Buffer.alloc(61), ...records])
   bytes.writeInt32BE(bytes.length - 12, 8)
   bytes.writeInt32BE(shape.leaderEpoch ?? 0, 12)
@@ -35,7 +37,8 @@ export function batch(shape: BatchShape): Buffer {
 }
 
 function record(offsetDelta: number, timestampDelta: number, value: Buffer): Buffer {
-  const body = Buffer.concat([Buffer.of(0), varint(timestampDelta), varint(offsetDelta), varint(-1), varint(value.length), value, varint(0)])
+  const head = [Buffer.of(0), varint(timestampDelta), varint(offsetDelta), varint(-1)]
+  const body = Buffer.concat([...head, varint(value.length), value, varint(0)])
   return Buffer.concat([varint(body.length), body])
 }
 

@@ -7,7 +7,8 @@ import { type Block, BlockFiles } from '../../broker/tier/block-files.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const root = temporaryDirectory()
-const block = (index: number): Block => ({ key: `v1/${'U'.repeat(22)}`, uuid: 'U'.repeat(22), start: 100 * index, end: 100 * index + 100 })
+const uuid = 'U'.repeat(22)
+const block = (index: number): Block => ({ key: `v1/${uuid}`, uuid, start: 100 * index, end: 100 * index + 100 })
 const bytesOf = (index: number) => Buffer.alloc(100, index)
 
 function open(name: string, bytesMax = 1000, faults: string[] = []): Promise<BlockFiles> {

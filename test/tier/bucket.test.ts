@@ -158,12 +158,18 @@ suite('a manifest from the bucket alone', () => {
   })
 
   test('the chain reaches the furthest, with the higher generation and epoch where there is a choice', () => {
-    const of = (baseOffset: number, endOffset: number, fields: { epoch?: number; generation?: number; epochs?: [number, number][] } = {}): RebuildCandidate => {
+    interface Fields {
+      readonly epoch?: number
+      readonly generation?: number
+      readonly epochs?: readonly [number, number][]
+    }
+    const of = (baseOffset: number, endOffset: number, fields: Fields = {}): RebuildCandidate => {
       const { epoch = 1, generation = 0, epochs = [[1, 0]] } = fields
       const key = `${baseOffset}-${endOffset}-e${epoch}-g${generation}`
       return {
         segment: {
-          key, baseOffset, endOffset, epoch, generation, bytes: 2, batchesBytes: 1, batchCount: 1, recordCount: 1, maxTimestamp: 1, maxTimestampSoFar: 1,
+          key, baseOffset, endOffset, epoch, generation, bytes: 2, batchesBytes: 1, batchCount: 1, recordCount: 1,
+          maxTimestamp: 1, maxTimestampSoFar: 1,
           sealedAt: 1, crc32c: crc32c(Buffer.from(key)), formatVersion: 1, sections: [],
         },
         epochs: epochs.map(([one, startOffset]) => ({ epoch: one, startOffset })),

@@ -5,7 +5,14 @@ import { batchesIn } from '../../broker/protocol/record-batch.ts'
 import type { TierConfig, TierSource } from '../../broker/tier/tier-source.ts'
 
 const keepAll: TierConfig = {
-  isUploadEnabled: true, isDeleteEnabled: true, retentionMs: -1, retentionBytes: -1, localRetentionMs: -2, localRetentionBytes: -2,
+  isUploadEnabled: true, isDeleteEnabled: true, retentionMs: -1, retentionBytes: -1,
+  localRetentionMs: -2, localRetentionBytes: -2,
+}
+
+export interface SealOptions {
+  readonly sealedAt?: number
+  readonly baseOffset?: number
+  readonly endOffset?: number
 }
 
 /** A log of sealed segments in a directory, as the tier sees one, with everything open to the test. */
@@ -42,7 +49,7 @@ export class FakeLog implements TierSource {
   }
 
   /** Adds a sealed segment of these batches, which follow the last one. */
-  seal(batches: readonly Buffer[], options: { readonly sealedAt?: number; readonly baseOffset?: number; readonly endOffset?: number } = {}): SealedSegment {
+  seal(batches: readonly Buffer[], options: SealOptions = {}): SealedSegment {
     const bytes = Buffer.concat(batches)
     const all = [...batchesIn(bytes)]
     const baseOffset = options.baseOffset ?? all[0]!.baseOffset
@@ -53,7 +60,8 @@ export class FakeLog implements TierSource {
       baseOffset, endOffset: options.endOffset ?? all.at(-1)!.endOffset, bytes: bytes.length, path,
       maxTimestamp: Math.max(-1, ...data.map((one) => one.maxTimestamp)), sealedAt: options.sealedAt ?? 1_700_000_000_000,
       sections: async () => ({
-        offsets: [], times: [], epochs: [{ epoch: 0, startOffset: 0 }], producers: Buffer.from(`producers at ${baseOffset}`), aborted: [],
+        offsets: [], times: [], epochs: [{ epoch: 0, startOffset: 0 }], aborted: [],
+        producers: Buffer.from(`producers at ${baseOffset}`),
       }),
     }
     this.segments.push(segment)

@@ -19,7 +19,8 @@ let uuids = 0
 function segment(baseOffset: number, endOffset: number, fields: Partial<TieredSegment> = {}): TieredSegment {
   const uuid = String(uuids++).padStart(22, '0')
   return {
-    key: `v1/c/0000/${id.topicId}/0/x-${uuid}`, baseOffset, endOffset, epoch: 1, generation: 0, bytes: 20, batchesBytes: 10, batchCount: 1,
+    key: `v1/c/0000/${id.topicId}/0/x-${uuid}`, baseOffset, endOffset, epoch: 1, generation: 0,
+    bytes: 20, batchesBytes: 10, batchCount: 1,
     recordCount: 1, maxTimestamp: 5, maxTimestampSoFar: 5, sealedAt: 1, crc32c: 2, formatVersion: 1,
     sections: [{ kind: 'offsets', position: 10, length: 16, crc32c: 3 }], ...fields,
   }
@@ -35,10 +36,11 @@ suite('the manifest', () => {
   test('a row reads back as it was written, and anything else is refused', () => {
     const made = segment(5, 9)
     assert.deepEqual(segmentFromJson(segmentToJson(made)), made)
+    const row = segmentToJson(made) as object
     const broken = [
-      null, 5, 'x', [], {}, { ...(segmentToJson(made) as object), key: 5 }, { ...(segmentToJson(made) as object), endOffset: 5 },
-      { ...(segmentToJson(made) as object), bytes: 9 }, { ...(segmentToJson(made) as object), bytes: -1 }, { ...(segmentToJson(made) as object), sections: [['x', 1, 1, 1]] },
-      { ...(segmentToJson(made) as object), maxTimestamp: 1.5 }, { ...(segmentToJson(made) as object), sections: [['offsets', -1, 1, 1]] },
+      null, 5, 'x', [], {}, { ...row, key: 5 }, { ...row, endOffset: 5 },
+      { ...row, bytes: 9 }, { ...row, bytes: -1 }, { ...row, sections: [['x', 1, 1, 1]] },
+      { ...row, maxTimestamp: 1.5 }, { ...row, sections: [['offsets', -1, 1, 1]] },
     ]
     for (const value of broken) assert.throws(() => segmentFromJson(value), { code: 'damaged' }, JSON.stringify(value))
   })
@@ -59,7 +61,8 @@ suite('the manifest', () => {
       const rows = (await table.query(`tier/${id.topicId}/0`, { prefix: 'segment/' })).map(({ value }) => segmentFromJson(value))
       rows.forEach((row, index) => {
         const before = rows[index - 1]
-        if (before !== undefined) assert.ok(row.baseOffset === before.endOffset || (row.baseOffset > before.endOffset && row.baseOffset <= head.logStart))
+        if (before === undefined || row.baseOffset === before.endOffset) return
+        assert.ok(row.baseOffset > before.endOffset && row.baseOffset <= head.logStart)
       })
       assert.equal(head.tieredEnd, rows.at(-1)?.endOffset ?? 0)
       assert.deepEqual([head.segments, head.bytes], [rows.length, 10 * rows.length])
@@ -143,10 +146,12 @@ suite('the manifest', () => {
   test('what may follow is what begins at the end, or within what the log\'s start has overtaken', () => {
     const head: ManifestHead = { epoch: 1, logStart: 0, tieredEnd: 10, generation: 0, bytes: 0, segments: 0, maxTimestamp: -1 }
     const cases: [logStart: number, base: number, end: number, fits: boolean][] = [
-      [0, 10, 20, true], [0, 9, 20, false], [0, 11, 20, false], [0, 10, 10, false], [15, 12, 20, true], [15, 15, 20, true], [15, 16, 20, false], [15, 5, 20, false],
+      [0, 10, 20, true], [0, 9, 20, false], [0, 11, 20, false], [0, 10, 10, false],
+      [15, 12, 20, true], [15, 15, 20, true], [15, 16, 20, false], [15, 5, 20, false],
     ]
     for (const [logStart, baseOffset, endOffset, fits] of cases) {
-      assert.equal(fitsBehind({ ...head, logStart }, { baseOffset, endOffset }), fits, `${baseOffset}-${endOffset} from ${logStart}`)
+      const segmentFits = fitsBehind({ ...head, logStart }, { baseOffset, endOffset })
+      assert.equal(segmentFits, fits, `${baseOffset}-${endOffset} from ${logStart}`)
     }
   })
 })

@@ -3,31 +3,40 @@ import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import { decodeFooter, encodeTrailer, type ObjectFooter, sectionIn } from '../../broker/tier/object-format.ts'
 import {
-  decodeAborted, decodeChecksums, decodeEpochs, decodeOffsets, decodeTimes, encodeAborted, encodeChecksums, encodeEpochs, encodeOffsets, encodeTimes,
+  decodeAborted, decodeChecksums, decodeEpochs, decodeOffsets, decodeTimes,
+  encodeAborted, encodeChecksums, encodeEpochs, encodeOffsets, encodeTimes,
 } from '../../broker/tier/object-sections.ts'
 import { TierError } from '../../broker/tier/tier-error.ts'
 
 const offset = fc.nat({ max: Number.MAX_SAFE_INTEGER - 2 ** 33 })
 
 /** A strictly ascending list from a start and its steps. */
-const ascending = (start: fc.Arbitrary<number>) => fc.tuple(start, fc.array(fc.integer({ min: 1, max: 2 ** 26 }), { maxLength: 30 }))
+const ascending = (start: fc.Arbitrary<number>) => {
+  return fc.tuple(start, fc.array(fc.integer({ min: 1, max: 2 ** 26 }), { maxLength: 30 }))
   .map(([first, steps]) => steps.reduce((list, step) => [...list, list.at(-1)! + step], [first]))
+}
 
-const aborted = fc.array(fc.record({ producerId: offset, firstOffset: offset, span: fc.nat(1000) }).map(({ producerId, firstOffset, span }) => ({
+const transaction = fc.record({ producerId: offset, firstOffset: offset, span: fc.nat(1000) })
+const aborted = fc.array(transaction.map(({ producerId, firstOffset, span }) => ({
   producerId, firstOffset, lastOffset: firstOffset + span, lastStableOffset: firstOffset + span + 1,
 })), { maxLength: 20 })
 
 const object = fc.record({
-  offsets: ascending(offset), positions: ascending(fc.constant(0)), timestamps: ascending(offset), epochs: ascending(fc.nat(1000)),
-  aborted, producers: fc.uint8Array({ maxLength: 100 }), records: fc.nat(1_000_000), maxTimestamp: fc.integer({ min: -1, max: 2 ** 45 }),
-  epoch: fc.nat(2 ** 31 - 1), generation: fc.nat(1000), partition: fc.nat(2 ** 31 - 1), topicId: fc.uint8Array({ minLength: 16, maxLength: 16 }),
+  offsets: ascending(offset), positions: ascending(fc.constant(0)), timestamps: ascending(offset),
+  epochs: ascending(fc.nat(1000)),
+  aborted, producers: fc.uint8Array({ maxLength: 100 }), records: fc.nat(1_000_000),
+  maxTimestamp: fc.integer({ min: -1, max: 2 ** 45 }),
+  epoch: fc.nat(2 ** 31 - 1), generation: fc.nat(1000), partition: fc.nat(2 ** 31 - 1),
+  topicId: fc.uint8Array({ minLength: 16, maxLength: 16 }),
 }).map((made) => {
   const zip = <T>(left: readonly number[], right: readonly number[], pair: (one: number, other: number) => T) =>
     left.slice(0, right.length).map((one, index) => pair(one, right[index]!))
   const head: Omit<ObjectFooter, 'sections'> = {
-    topicId: Buffer.from(made.topicId).toString('base64url'), partition: made.partition, epoch: made.epoch, generation: made.generation,
+    topicId: Buffer.from(made.topicId).toString('base64url'), partition: made.partition,
+    epoch: made.epoch, generation: made.generation,
     baseOffset: made.offsets[0]!, endOffset: made.offsets.at(-1)! + 1, batchCount: made.offsets.length, recordCount: made.records,
-    batchesBytes: made.positions.at(-1)! + 61, batchesCrc32c: made.records, maxTimestamp: made.maxTimestamp, sealedAt: made.records,
+    batchesBytes: made.positions.at(-1)! + 61, batchesCrc32c: made.records,
+    maxTimestamp: made.maxTimestamp, sealedAt: made.records,
   }
   return {
     head, offsets: zip(made.offsets, made.positions, (one, position) => ({ offset: one, position })),
@@ -48,7 +57,8 @@ type Made = typeof object extends fc.Arbitrary<infer T> ? T : never
 
 function encode({ head, offsets, times, epochs, aborted, producers, checksums }: Made) {
   return encodeTrailer(head, {
-    offsets: encodeOffsets(offsets), times: encodeTimes(times), epochs: encodeEpochs(epochs), aborted: encodeAborted(aborted), producers,
+    offsets: encodeOffsets(offsets), times: encodeTimes(times), epochs: encodeEpochs(epochs),
+    aborted: encodeAborted(aborted), producers,
     checksums: encodeChecksums(checksums),
   })
 }
@@ -105,13 +115,15 @@ suite('object format', () => {
 
   test('a footer whose checksum holds and whose numbers cannot be is refused', () => {
     const head: ObjectFooter = {
-      topicId: 'AAAAAAAAAAAAAAAAAAAAAA', partition: 0, baseOffset: 10, endOffset: 20, epoch: 1, generation: 0, batchCount: 1, recordCount: 1,
+      topicId: 'AAAAAAAAAAAAAAAAAAAAAA', partition: 0, baseOffset: 10, endOffset: 20, epoch: 1, generation: 0,
+      batchCount: 1, recordCount: 1,
       batchesBytes: 100, batchesCrc32c: 0, maxTimestamp: 5, sealedAt: 6, sections: [],
     }
     const none = Buffer.alloc(0)
     const content = { offsets: none, times: none, epochs: none, aborted: none, checksums: none, producers: none }
     const cases: Partial<ObjectFooter>[] = [
-      { baseOffset: -1 }, { endOffset: 10 }, { endOffset: 9 }, { batchesBytes: 0 }, { batchesBytes: 101 }, { batchCount: 0 }, { epoch: -1 },
+      { baseOffset: -1 }, { endOffset: 10 }, { endOffset: 9 }, { batchesBytes: 0 }, { batchesBytes: 101 },
+      { batchCount: 0 }, { epoch: -1 },
       { generation: -1 }, { partition: -1 }, { maxTimestamp: -2 }, { sealedAt: -1 }, { recordCount: -1 },
     ]
     assert.ok(decodeFooter(encodeTrailer(head, content).bytes, 100 + encodeTrailer(head, content).bytes.length))
@@ -124,7 +136,8 @@ suite('object format', () => {
   test('index entries that leave the segment or go back are refused', () => {
     const bounds = { baseOffset: 100, endOffset: 200, batchesBytes: 1000 }
     const offsets = [
-      [], [[100, 1]], [[99, 0]], [[100, 0], [200, 5]], [[100, 0], [100, 5]], [[100, 0], [101, 0]], [[100, 0], [101, 1000]], [[100, 0], [101, 9], [102, 8]],
+      [], [[100, 1]], [[99, 0]], [[100, 0], [200, 5]], [[100, 0], [100, 5]], [[100, 0], [101, 0]],
+      [[100, 0], [101, 1000]], [[100, 0], [101, 9], [102, 8]],
     ]
     for (const rows of offsets) {
       const bytes = encodeOffsets(rows.map(([one, position]) => ({ offset: one!, position: position! })))

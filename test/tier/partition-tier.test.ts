@@ -48,12 +48,14 @@ class PartitionWorld {
       onFault: (cause) => this.faults.push(cause),
     })
     const partition = new Partition({ topicId, topicName: 'orders', partition: 0, log, leaderEpoch: ++this.leaderEpoch })
-    const limits = { ...tierIoLimits, blockBytes: 512, checksumBytes: 128, indexIntervalBytes: 128, blockFileBytesMax: 0, failureHoldMs: 0 }
+    const small = { blockBytes: 512, checksumBytes: 128, indexIntervalBytes: 128, blockFileBytesMax: 0, failureHoldMs: 0 }
+    const limits = { ...tierIoLimits, ...small }
     const io = await InProcessTierIo.open({
       store: this.store, disk, clock, limits, cacheDirectory: '/cache', recordsOf, onFault: (doing) => this.faults.push(doing),
     })
     const tier = new Tier({
-      clock, random: new SeededRandom(this.leaderEpoch), table: this.table, io, clusterId: 'c', onEvent: (event) => this.events.push(event),
+      clock, random: new SeededRandom(this.leaderEpoch), table: this.table, io, clusterId: 'c',
+      onEvent: (event) => this.events.push(event),
     })
     const tiered = tier.open(logSource({
       log, topicId, topicName: 'orders', partition: 0, leaderEpoch: partition.leaderEpoch,

@@ -27,10 +27,15 @@ async function start(options: Partial<TierWorkerOptions> = {}) {
     onFault: (fault) => faults.push(fault), onDeath: (cause) => deaths.push(cause), ...options,
   })
   const events: TierEvent[] = []
-  const tier = new Tier({ clock: nodeClock, random: nodeRandom, table: new MemoryTable(), io, clusterId: 'c', onEvent: (event) => events.push(event) })
+  const tier = new Tier({
+    clock: nodeClock, random: nodeRandom, table: new MemoryTable(), io, clusterId: 'c', onEvent: (event) => events.push(event),
+  })
   const log = new FakeLog(directory)
   for (let segment = 0; segment < 3; segment++) {
-    log.seal(Array.from({ length: 20 }, (_, index) => batch({ baseOffset: 20 * segment + index, timestamps: [1000 + 20 * segment + index], valueBytes: 400 })))
+    log.seal(Array.from({ length: 20 }, (_, index) => {
+      const baseOffset = 20 * segment + index
+      return batch({ baseOffset, timestamps: [1000 + baseOffset], valueBytes: 400 })
+    }))
   }
   const partition = tier.open(log)
   const tieredTo = async (offset: number) => {
@@ -49,7 +54,8 @@ suite('the tier\'s I/O in its own thread', () => {
     await tieredTo(60)
     const parts: Buffer[] = []
     for (let offset = 0; offset < 60; ) {
-      const read = await partition.read({ offset, endOffset: 60, bytesMax: 3000, minOneBatch: true, deadlineMs: nodeClock.monotonic() + 5000 })
+      const deadlineMs = nodeClock.monotonic() + 5000
+      const read = await partition.read({ offset, endOffset: 60, bytesMax: 3000, minOneBatch: true, deadlineMs })
       assert.equal(read.kind, 'batches')
       parts.push(...read.batches)
       offset = read.nextOffset
@@ -73,7 +79,8 @@ suite('the tier\'s I/O in its own thread', () => {
   test('errors keep their code on the way', async () => {
     const { io, log } = await start()
     const job = {
-      key: 'v1/c/0000/x', path: join(root, 'nowhere.log'), fileBytes: 1, topicId: log.topicId, partition: 0, start: 0, end: 1, epoch: 0, generation: 0,
+      key: 'v1/c/0000/x', path: join(root, 'nowhere.log'), fileBytes: 1, topicId: log.topicId, partition: 0,
+      start: 0, end: 1, epoch: 0, generation: 0,
       sealedAt: 0, epochs: [], producers: Buffer.alloc(0), aborted: [],
     }
     await assert.rejects(io.upload(job), { name: 'TierError', code: 'missing' })

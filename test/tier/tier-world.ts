@@ -27,6 +27,36 @@ export interface WorldOptions {
   readonly ioLimits?: Partial<TierIoLimits>
 }
 
+interface WorldParts {
+  readonly io: InProcessTierIo
+  readonly clock: Clock
+  readonly table: Table
+  readonly store: TroubledStore
+  readonly log: FakeLog
+}
+
+export interface SegmentShape {
+  readonly segments: number
+  /** In each segment. */
+  readonly batches?: number
+  /** In each batch. */
+  readonly records?: number
+  readonly valueBytes?: number
+  readonly timestamp?: number
+  readonly log?: FakeLog
+}
+
+export interface ReadOptions {
+  readonly bytesMax?: number
+  readonly endOffset?: number
+  readonly waitMs?: number
+  readonly minOneBatch?: boolean
+}
+
+const smallLimits: Partial<TierIoLimits> = {
+  blockBytes: 4096, indexIntervalBytes: 512, checksumBytes: 300, readAheadBytes: 8192, uploadChunkBytes: 1000, failureHoldMs: 0,
+}
+
 /** One broker's tier over a store and a table in memory, with small blocks, and a log beside it. */
 export class TierWorld {
   /** For the files of further logs. */
@@ -39,7 +69,7 @@ export class TierWorld {
   readonly io: InProcessTierIo
   readonly tier: Tier
 
-  private constructor(options: WorldOptions & { io: InProcessTierIo; clock: Clock; table: Table; store: TroubledStore; log: FakeLog }) {
+  private constructor(options: WorldOptions & WorldParts) {
     this.directory = options.directory
     this.clock = options.clock
     this.table = options.table
@@ -56,9 +86,12 @@ export class TierWorld {
   static async open(options: WorldOptions): Promise<TierWorld> {
     const { directory, clock = nodeClock, table = new MemoryTable() } = options
     const store = options.store instanceof TroubledStore ? options.store : new TroubledStore(options.store)
-    const limits = { ...tierIoLimits, blockBytes: 4096, indexIntervalBytes: 512, checksumBytes: 300, readAheadBytes: 8192, uploadChunkBytes: 1000, failureHoldMs: 0, ...options.ioLimits }
+    const limits = { ...tierIoLimits, ...smallLimits, ...options.ioLimits }
     const io = await InProcessTierIo.open({
-      store, disk: nodeDisk, clock, limits, cacheDirectory: join(directory, 'cache'), recordsOf, onFault: (doing, cause) => { throw new Error(doing, { cause }) },
+      store, disk: nodeDisk, clock, limits, cacheDirectory: join(directory, 'cache'), recordsOf,
+      onFault: (doing, cause) => {
+        throw new Error(doing, { cause })
+      },
     })
     mkdirSync(join(directory, 'log'), { recursive: true })
     return new TierWorld({ ...options, clock, table, store, io, log: new FakeLog(join(directory, 'log')) })
@@ -72,7 +105,7 @@ export class TierWorld {
   }
 
   /** Seals `segments` segments of `batches` batches of `records` records each; timestamps ascend by one from `timestamp`. */
-  seal(shape: { segments: number; batches?: number; records?: number; valueBytes?: number; timestamp?: number; log?: FakeLog }): void {
+  seal(shape: SegmentShape): void {
     const { segments, batches = 10, records = 5, valueBytes = 50, timestamp = 1000, log = this.log } = shape
     for (let segment = 0; segment < segments; segment++) {
       let offset = log.endOffset
@@ -113,7 +146,7 @@ export class TierWorld {
     return Buffer.concat(parts)
   }
 
-  read(partition: TieredPartition, offset: number, options: { bytesMax?: number; endOffset?: number; waitMs?: number; minOneBatch?: boolean } = {}): Promise<ColdReadResult> {
+  read(partition: TieredPartition, offset: number, options: ReadOptions = {}): Promise<ColdReadResult> {
     const { bytesMax = 1500, endOffset = Infinity, waitMs = 1000, minOneBatch = true } = options
     return partition.read({ offset, endOffset, bytesMax, minOneBatch, deadlineMs: this.clock.monotonic() + waitMs })
   }

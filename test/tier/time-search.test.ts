@@ -38,7 +38,9 @@ suite('timestamps in the tier', () => {
     const cases: [timestamp: number, offset: number | undefined][] = [
       [0, 0], [10, 0], [11, 1], [50, 1], [51, 8], [60, 8], [70, 8], [71, undefined],
     ]
-    for (const [timestamp, offset] of cases) assert.equal((await partition.offsetForTimestamp(timestamp))?.offset, offset, `for ${timestamp}`)
+    for (const [timestamp, offset] of cases) {
+      assert.equal((await partition.offsetForTimestamp(timestamp))?.offset, offset, `for ${timestamp}`)
+    }
     assert.deepEqual(await partition.offsetForTimestamp(11), { offset: 1, timestamp: 50, leaderEpoch: 0 })
     assert.deepEqual(await partition.maxTimestamp(), { offset: 8, timestamp: 70, leaderEpoch: 0 })
   })
@@ -60,7 +62,9 @@ suite('timestamps in the tier', () => {
   test('control records are not found, though their timestamps are the largest', async () => {
     const world = await open()
     world.log.seal([
-      batch({ baseOffset: 0, timestamps: [10] }), batch({ baseOffset: 1, timestamps: [99], isControl: true }), batch({ baseOffset: 2, timestamps: [20] }),
+      batch({ baseOffset: 0, timestamps: [10] }),
+      batch({ baseOffset: 1, timestamps: [99], isControl: true }),
+      batch({ baseOffset: 2, timestamps: [20] }),
     ])
     const partition = await world.lead()
     await world.tieredTo(partition, 3)
@@ -79,12 +83,14 @@ suite('timestamps in the tier', () => {
   })
 
   test('it finds what a scan of all records finds', async () => {
-    const timestamps = fc.array(fc.array(fc.array(fc.nat(40), { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 6 })
+    const some = { minLength: 1, maxLength: 4 }
+    const timestamps = fc.array(fc.array(fc.array(fc.nat(40), some), some), { minLength: 1, maxLength: 6 })
     await fc.assert(fc.asyncProperty(timestamps, fc.nat(30), fc.nat(80), async (segments, start, end) => {
       const { world, partition } = await tiered(segments)
       const logStart = Math.min(start, world.log.endOffset - 1)
       await partition.advanceLogStart(logStart)
-      const all = segments.flat(2).map((timestamp, offset) => ({ timestamp, offset })).filter(({ offset }) => offset >= logStart && offset < end)
+      const all = segments.flat(2).map((timestamp, offset) => ({ timestamp, offset }))
+        .filter(({ offset }) => offset >= logStart && offset < end)
       for (const timestamp of [0, 5, 13, 27, 40, 41]) {
         const expected = all.find((one) => one.timestamp >= timestamp)
         assert.equal((await partition.offsetForTimestamp(timestamp, end))?.offset, expected?.offset, `for ${timestamp}`)

@@ -26,7 +26,7 @@ export class TroubledStore implements ObjectStore {
     return this.#call('put', key, () => this.#store.put(key, object, signal))
   }
 
-  getRange(key: string, range: { readonly start: number; readonly end: number }, signal?: AbortSignal): Promise<Buffer | undefined> {
+  getRange(key: string, range: { start: number; end: number }, signal?: AbortSignal): Promise<Buffer | undefined> {
     return this.#call('getRange', key, async () => {
       const bytes = await this.#store.getRange(key, range, signal)
       return bytes && this.damage(key, bytes, range.start)
@@ -37,7 +37,7 @@ export class TroubledStore implements ObjectStore {
     return this.#call('head', key, () => this.#store.head(key, signal))
   }
 
-  list(prefix: string, options?: { readonly after?: string; readonly limit?: number; readonly signal?: AbortSignal }): Promise<ListedObject[]> {
+  list(prefix: string, options?: { after?: string; limit?: number; signal?: AbortSignal }): Promise<ListedObject[]> {
     return this.#call('list', prefix, () => this.#store.list(prefix, options))
   }
 

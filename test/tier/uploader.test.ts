@@ -57,7 +57,8 @@ suite('the uploads of a broker', () => {
     const { lagSegments, lagBytes, lagMs, uploadedSegments } = world.tier.metrics
     assert.deepEqual([lagSegments, uploadedSegments], [5, 0])
     assert.ok(lagBytes > 0 && lagMs > 1_000_000_000)
-    await world.until(() => partitions.every(({ tieredEnd }) => tieredEnd === 1), 'all uploads', () => held.splice(0).forEach((release) => release()))
+    const releaseAll = () => held.splice(0).forEach((release) => release())
+    await world.until(() => partitions.every(({ tieredEnd }) => tieredEnd === 1), 'all uploads', releaseAll)
     assert.deepEqual([world.tier.metrics.lagSegments, world.tier.metrics.lagMs, world.tier.metrics.uploadedSegments], [0, 0, 5])
   })
 
