@@ -99,7 +99,9 @@ class RecordReader {
 
   headers(): RecordHeader[] {
     const headers: RecordHeader[] = []
-    for (let left = this.varint(); left > 0; left--) {
+    const count = this.varint()
+    if (count < 0) throw new MalformedMessage(`${count} headers`)
+    for (let left = count; left > 0; left--) {
       const key = this.bytes()
       if (key === null) throw new MalformedMessage('a header without a key')
       headers.push({ key: key.toString(), value: this.bytes() })

@@ -123,19 +123,20 @@ export class Writer {
     this.appendByReference([])
     return this.#pieces
   }
-
 }
 
+/** The inverse of `readInt64`: the infinities are the widest numbers there are. */
 export function writeInt64(bytes: Buffer, at: number, value: number): void {
-  if (value === Infinity) {
-    bytes.writeInt32BE(0x7fff_ffff, at)
-    bytes.writeUInt32BE(0xffff_ffff, at + 4)
-    return
-  }
-  if (!Number.isSafeInteger(value)) throw new RangeError(`not a 64-bit integer: ${value}`)
+  if (!Number.isSafeInteger(value)) return writeWidest(bytes, at, value)
   const high = Math.floor(value / 0x1_0000_0000)
   bytes.writeInt32BE(high, at)
   bytes.writeUInt32BE(value - high * 0x1_0000_0000, at + 4)
+}
+
+function writeWidest(bytes: Buffer, at: number, value: number): void {
+  if (value !== Infinity && value !== -Infinity) throw new RangeError(`not a 64-bit integer: ${value}`)
+  bytes.writeInt32BE(value > 0 ? 0x7fff_ffff : -0x8000_0000, at)
+  bytes.writeUInt32BE(value > 0 ? 0xffff_ffff : 0, at + 4)
 }
 
 export function lengthOf(buffers: readonly Uint8Array[]): number {

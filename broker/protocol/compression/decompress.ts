@@ -12,10 +12,18 @@ export function decompress(compression: Compression, input: Buffer, bytesMax: nu
   switch (compression) {
     case 'none': return input
     case 'gzip': return byZlib('gzip', () => gunzipSync(input, { maxOutputLength: bytesMax }))
-    case 'zstd': return byZlib('zstd', () => zstdDecompressSync(input, { maxOutputLength: bytesMax }))
+    case 'zstd': return byZlib('zstd', () => openZstd(input, bytesMax))
     case 'snappy': return decompressSnappy(input, bytesMax)
     case 'lz4': return decompressLz4(input, bytesMax)
   }
+}
+
+/** One frame, as every client writes. Node stops behind it in silence, so that is looked at. */
+function openZstd(input: Buffer, bytesMax: number): Buffer {
+  const opened = zstdDecompressSync(input, { maxOutputLength: bytesMax, info: true }) as unknown
+  const { buffer, engine } = opened as { readonly buffer: Buffer; readonly engine: { readonly bytesWritten: number } }
+  if (engine.bytesWritten !== input.length) throw new Error(`${input.length - engine.bytesWritten} bytes behind the frame`)
+  return buffer
 }
 
 function byZlib(name: string, run: () => Buffer): Buffer {
