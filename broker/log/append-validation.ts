@@ -2,6 +2,7 @@
 // Each refusal is the one that Kafka gives.
 
 import { ErrorCode } from '../protocol/error-code.ts'
+import { MalformedMessage } from '../protocol/reader.ts'
 import { batchHeaderBytes, batchLengthAt, RecordBatch } from '../protocol/record-batch.ts'
 import type { LogConfig } from './log-config.ts'
 
@@ -22,11 +23,13 @@ export interface ValidationContext {
 export function validateAppend(records: Buffer, context: ValidationContext): RecordBatch | Refused {
   const length = batchLengthAt(records, 0)
   if (length === undefined) return refuse(ErrorCode.INVALID_RECORD, 'a produce request must have exactly one record batch per partition')
+  // At the same place in all formats; messages of the old ones may be shorter than our header.
+  const magic = records[16] ?? 2
+  if (magic !== 2) return refuse(ErrorCode.INVALID_RECORD, `record batches of magic ${magic} are not supported`)
   if (length < batchHeaderBytes || length > records.length) {
     return refuse(ErrorCode.CORRUPT_MESSAGE, `a batch of ${length} bytes in ${records.length}`)
   }
   const batch = new RecordBatch(records.subarray(0, length))
-  if (batch.magic !== 2) return refuse(ErrorCode.INVALID_RECORD, `record batches of magic ${batch.magic} are not supported`)
   if (length < records.length) return refuse(ErrorCode.INVALID_RECORD, 'a produce request must have exactly one record batch per partition')
   if (length > context.config.batchBytesMax) {
     return refuse(ErrorCode.MESSAGE_TOO_LARGE, `a batch of ${length} bytes, and max.message.bytes is ${context.config.batchBytesMax}`)
@@ -59,6 +62,7 @@ function refuseHeader(batch: RecordBatch): Refused | undefined {
 }
 
 function refuseTimes(batch: RecordBatch, { config, now }: ValidationContext): Refused | undefined {
+  if (batch.hasLogAppendTime) return refuse(ErrorCode.INVALID_TIMESTAMP, 'only the broker says that a timestamp is that of the append')
   if (config.hasLogAppendTime) return undefined
   const { baseTimestamp, maxTimestamp } = batch
   if (maxTimestamp > now + config.timestampAfterMsMax) {
@@ -71,6 +75,12 @@ function refuseTimes(batch: RecordBatch, { config, now }: ValidationContext): Re
 }
 
 function refuseKeys(batch: RecordBatch, { config, hasKeys }: ValidationContext): Refused | undefined {
-  if (!config.isCompacted || hasKeys(batch)) return undefined
+  if (!config.isCompacted) return undefined
+  try {
+    if (hasKeys(batch)) return undefined
+  } catch (cause) {
+    if (!(cause instanceof MalformedMessage)) throw cause
+    return refuse(ErrorCode.INVALID_RECORD, cause.message)
+  }
   return refuse(ErrorCode.INVALID_RECORD, 'a compacted topic accepts only records with a key')
 }

@@ -9,8 +9,8 @@
 
 import type { RecordBatch } from '../protocol/record-batch.ts'
 
-/** A larger batch gets a slab of its own. */
-const slabBytes = 1024 * 1024
+/** Of a small budget it is an eighth, for that is what goes at once. A larger batch gets a slab of its own. */
+const slabBytesMax = 1024 * 1024
 
 interface Slab {
   readonly memory: Buffer
@@ -29,12 +29,15 @@ export interface LentBatches {
 
 export class HotBudget {
   readonly #bytesMax: number
+  readonly #slabBytes: number
   #slabs: Slab[] = []
+  /** Slabs that can be used again. */
   #free: Buffer[] = []
   #bytes = 0
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax
+    this.#slabBytes = Math.min(Math.ceil(bytesMax / 8), slabBytesMax)
   }
 
   /** Of all slabs that hold batches. */
@@ -42,8 +45,9 @@ export class HotBudget {
     return this.#bytes
   }
 
-  /** Copies a batch, and makes room for it where there is none. */
-  keep(ring: HotRing, bytes: Buffer): { readonly slab: Slab; readonly start: number } {
+  /** Copies a batch, and makes room for it where there is none. Undefined: it is larger than everything. */
+  keep(ring: HotRing, bytes: Buffer): { readonly slab: Slab; readonly start: number } | undefined {
+    if (bytes.length > this.#bytesMax) return undefined
     let slab = this.#slabs.at(-1)
     if (slab === undefined || slab.filled + bytes.length > slab.memory.length) slab = this.#addSlab(bytes.length)
     const start = slab.filled
@@ -54,10 +58,11 @@ export class HotBudget {
   }
 
   #addSlab(batchBytes: number): Slab {
-    const size = Math.max(batchBytes, slabBytes)
+    const size = Math.max(batchBytes, this.#slabBytes)
     while (this.#slabs.length > 0 && this.#bytes + size > this.#bytesMax) this.#dropOldest()
-    const memory = size === slabBytes ? (this.#free.pop() ?? Buffer.allocUnsafeSlow(size)) : Buffer.allocUnsafeSlow(size)
-    const slab: Slab = { memory, filled: 0, lent: 0, rings: [] }
+    const again = size === this.#slabBytes ? this.#free.pop() : undefined
+    while (this.#free.length > 0 && this.#bytes + size + this.#free.length * this.#slabBytes > this.#bytesMax) this.#free.pop()
+    const slab: Slab = { memory: again ?? Buffer.allocUnsafeSlow(size), filled: 0, lent: 0, rings: [] }
     this.#slabs.push(slab)
     this.#bytes += size
     return slab
@@ -67,7 +72,7 @@ export class HotBudget {
     const slab = this.#slabs.shift()!
     this.#bytes -= slab.memory.length
     for (const ring of slab.rings) ring.dropOldest(slab)
-    if (slab.lent === 0 && slab.memory.length === slabBytes) this.#free.push(slab.memory)
+    if (slab.lent === 0 && slab.memory.length === this.#slabBytes) this.#free.push(slab.memory)
   }
 }
 
@@ -93,10 +98,12 @@ export class HotRing {
     return this.#batches[this.#first]?.baseOffset
   }
 
-  /** Keeps a copy of a batch that follows the one before it. */
+  /** Keeps a copy of a batch that follows the one before it. Without it what came before would end too early. */
   add(batch: RecordBatch): void {
     const { baseOffset, endOffset, bytes } = batch
-    this.#batches.push({ baseOffset, endOffset, length: bytes.length, ...this.#budget.keep(this, bytes) })
+    const kept = this.#budget.keep(this, bytes)
+    if (kept === undefined) this.clear()
+    else this.#batches.push({ baseOffset, endOffset, slab: kept.slab, start: kept.start, length: bytes.length })
   }
 
   /** Whole batches from the one that holds `offset`, which must be here. Neighbours in a slab come as one view. */
@@ -140,7 +147,8 @@ export class HotRing {
   /** For the budget: the slab goes, and with it the oldest batch of this ring that is in it. */
   dropOldest(slab: Slab): void {
     if (this.#batches[this.#first]?.slab !== slab) return
-    this.#first++
+    // The entry stays for a while; what it refers to must not.
+    this.#batches[this.#first++] = gone
     if (this.#first > 64 && this.#first * 2 > this.#batches.length) {
       this.#batches = this.#batches.slice(this.#first)
       this.#first = 0
@@ -153,6 +161,8 @@ export class HotRing {
     this.#first = 0
   }
 }
+
+const gone: HotBatch = { baseOffset: -1, endOffset: -1, slab: { memory: Buffer.alloc(0), filled: 0, lent: 0, rings: [] }, start: 0, length: 0 }
 
 function lend(buffers: readonly Buffer[], slabs: readonly Slab[]): LentBatches {
   for (const slab of slabs) slab.lent++

@@ -28,9 +28,9 @@ import { type Appended, failed, PendingAppends } from './pending-appends.ts'
 import { ProducerState } from './producer-state.ts'
 import { type Recovered, recover, type RecoveryOptions } from './recovery.ts'
 import type { AbortedTransaction, SealedSegment } from './sealed-segment.ts'
-import type { BatchRange, Segment } from './segment.ts'
+import { type BatchRange, nothing, type Segment } from './segment.ts'
 import { SegmentList } from './segment-list.ts'
-import { findAborted, nothing, readSegments } from './segment-reads.ts'
+import { findAborted, readSegments } from './segment-reads.ts'
 import { findMaxTimestamp, findTimestamp, type FoundRecord, type OpenBatch } from './timestamp-search.ts'
 
 export interface LogOptions {

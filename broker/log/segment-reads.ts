@@ -3,10 +3,8 @@
 import type { BufferPool } from '../runtime/buffer-pool.ts'
 import type { LentBatches } from './hot-ring.ts'
 import type { AbortedTransaction } from './sealed-segment.ts'
-import type { BatchRange } from './segment.ts'
+import { type BatchRange, nothing } from './segment.ts'
 import type { SegmentList } from './segment-list.ts'
-
-export const nothing: LentBatches = { buffers: [], release() {} }
 
 /** Batches of one segment; none where eviction was faster. */
 export async function readSegments(segments: SegmentList, range: BatchRange, pool: BufferPool): Promise<LentBatches> {
@@ -14,10 +12,11 @@ export async function readSegments(segments: SegmentList, range: BatchRange, poo
   if (segment === undefined) return nothing
   try {
     const read = await segment.read(range, pool)
-    if (read.buffers.length > 0 || segment === segments.active || !segments.all.includes(segment)) return read
+    if (read !== 'end') return read
+    if (segment === segments.active || !segments.all.includes(segment)) return nothing
     // What held the offset has been compacted away up to the end of the segment.
     const next = segments.endOffsetOf(segment)
-    return next < range.endOffset ? await readSegments(segments, { ...range, offset: next }, pool) : read
+    return next < range.endOffset ? await readSegments(segments, { ...range, offset: next }, pool) : nothing
   } catch (cause) {
     if (!segments.all.includes(segment)) return nothing
     throw cause

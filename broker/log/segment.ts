@@ -155,10 +155,11 @@ export class Segment {
   }
 
   /**
-   * Whole batches from the one that holds `offset`, which must be in this segment; in memory of the pool. Throws `LogError`
-   * where the file is not what it was.
+   * Whole batches from the one that holds `offset`, which must be in this segment; in memory of the pool. `'end'`: there is
+   * no batch at or behind it, which is not the same as none that may be returned. Throws `LogError` where the file is not
+   * what it was.
    */
-  async read(range: BatchRange, pool: BufferPool): Promise<LentBatches> {
+  async read(range: BatchRange, pool: BufferPool): Promise<LentBatches | 'end'> {
     const index = this.#index ?? (await this.index())
     const file = await this.acquire()
     try {
@@ -170,8 +171,9 @@ export class Segment {
         const cut = cutBatches(bytes.subarray(0, filled), range)
         if (cut.kind === 'found') return { buffers: cut.batches, release: () => pool.give(bytes) }
         pool.give(bytes)
-        if (cut.kind === 'none' || position + cut.skip >= this.bytes) return nothing
+        if (cut.kind === 'none') return nothing
         position += cut.skip
+        if (position >= this.bytes) return 'end'
         if (cut.bytes < batchHeaderBytes || position + cut.bytes > this.bytes || filled < bytes.length) {
           throw new LogError('damaged', this.path, `no batch at byte ${position}`)
         }
@@ -208,12 +210,12 @@ export class Segment {
   }
 }
 
-const nothing: LentBatches = { buffers: [], release() {} }
+export const nothing: LentBatches = { buffers: [], release() {} }
 
 type Cut =
   | { readonly kind: 'found'; readonly batches: Buffer[] }
   | { readonly kind: 'none' }
-  /** Nothing up to `skip` is of use; go on from there with at least `bytes`. */
+  /** Nothing up to `skip` is of use; go on from there with at least `bytes`; with less than a header there is no batch. */
   | { readonly kind: 'more'; readonly skip: number; readonly bytes: number }
 
 /** One view over all batches of the range that lie whole in `bytes`: they are sent together. */
@@ -224,7 +226,7 @@ function cutBatches(bytes: Buffer, range: BatchRange): Cut {
     const batch: RecordBatch = new Batch(bytes.subarray(at))
     const { length } = batch
     const isFirst = at === start
-    if (length < batchHeaderBytes) return isFirst ? { kind: 'more', skip: at, bytes: length } : found(bytes, start, at)
+    if (!isHeader(batch)) return isFirst ? { kind: 'more', skip: at, bytes: 0 } : found(bytes, start, at)
     const isTooMuch = at + length - start > range.bytesMax && !(isFirst && range.minOneBatch)
     if (isTooMuch || batch.endOffset > range.endOffset) return found(bytes, start, at)
     if (at + length > bytes.length) return isFirst ? { kind: 'more', skip: at, bytes: length } : found(bytes, start, at)
@@ -241,11 +243,16 @@ function found(bytes: Buffer, start: number, end: number): Cut {
 function skipBefore(bytes: Buffer, offset: number): number {
   let at = 0
   while (at + batchHeaderBytes <= bytes.length) {
-    const { length, endOffset }: RecordBatch = new Batch(bytes.subarray(at))
-    if (endOffset > offset || length < batchHeaderBytes) return at
-    at += length
+    const batch: RecordBatch = new Batch(bytes.subarray(at))
+    if (batch.endOffset > offset || !isHeader(batch)) return at
+    at += batch.length
   }
   return at
+}
+
+/** Enough of a check to notice that lengths have led astray; the checksum is the reader's to look at. */
+function isHeader(batch: RecordBatch): boolean {
+  return batch.magic === 2 && batch.length >= batchHeaderBytes
 }
 
 export function segmentName(baseOffset: number, kind: 'log' | 'index' | 'producers'): string {

@@ -1,6 +1,7 @@
 // The first record at or behind a timestamp. Timestamps are not monotonic: the lowest offset wins, so segments are looked
 // at in order, and each is passed over by its largest timestamp where it can be.
 
+import { MalformedMessage } from '../protocol/reader.ts'
 import type { RecordBatch } from '../protocol/record-batch.ts'
 import { scanBatches } from './batch-scan.ts'
 import type { Segment } from './segment.ts'
@@ -59,8 +60,14 @@ async function firstIn(
 function recordFrom(batch: RecordBatch, { timestamp, startOffset }: TimestampTarget, open: OpenBatch): FoundRecord | undefined {
   if (batch.isControl || batch.maxTimestamp < timestamp || batch.endOffset <= startOffset) return undefined
   if (batch.hasLogAppendTime) return { offset: Math.max(batch.baseOffset, startOffset), timestamp: batch.maxTimestamp }
-  for (const record of open(batch)) {
-    if (record.timestamp >= timestamp && record.offset >= startOffset) return { offset: record.offset, timestamp: record.timestamp }
+  try {
+    for (const record of open(batch)) {
+      if (record.timestamp >= timestamp && record.offset >= startOffset) return { offset: record.offset, timestamp: record.timestamp }
+    }
+    return undefined
+  } catch (cause) {
+    // What a client has compressed wrongly is nobody else's trouble: the batch as a whole is as near as one can get.
+    if (!(cause instanceof MalformedMessage)) throw cause
+    return { offset: Math.max(batch.baseOffset, startOffset), timestamp: batch.maxTimestamp }
   }
-  return undefined
 }

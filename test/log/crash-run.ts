@@ -1,6 +1,7 @@
 // What power-loss.test.ts runs: a log under random appends, rolls, evictions, restarts, kills and power losses, against a model of what it owes.
 
 import assert from 'node:assert/strict'
+import { HotBudget } from '../../broker/log/hot-ring.ts'
 import type { PartitionLog } from '../../broker/log/partition-log.ts'
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
 import { RecordBatch } from '../../broker/protocol/record-batch.ts'
@@ -55,7 +56,7 @@ export class CrashRun {
     this.world = new LogWorld({ seed: seed * 7 + 1, writeBack: this.random.pick([0, 0.1, 0.5]) }, {
       segmentBytes: this.random.pick([2_000, 5_000, 20_000, 1 << 20]),
     })
-    this.world.hotBytesMax = this.random.pick([0, 1 << 20])
+    this.world.hot = new HotBudget(this.random.pick([0, 10_000, 1 << 20]))
     this.model = new Model(this.random)
   }
 

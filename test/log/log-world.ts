@@ -31,7 +31,8 @@ export class LogWorld {
   readonly faults: Fault[] = []
   config: LogConfig
   isSynced = true
-  hotBytesMax = 1 << 22
+  /** Of every log that is opened here: what one leaves behind is of no use to the next. */
+  hot = new HotBudget(1 << 20)
 
   constructor(options: Partial<MemoryDiskOptions> = {}, config: Partial<LogConfig> = {}) {
     this.disk = new MemoryDisk({ seed: 1, ...options })
@@ -42,7 +43,7 @@ export class LogWorld {
   open(options: Partial<LogOptions> = {}): Promise<PartitionLog> {
     return PartitionLog.open({
       disk: this.disk.mount(), clock: this.clock, directory, topicId, partition: 0, config: () => this.config, isSynced: this.isSynced,
-      hot: new HotBudget(this.hotBytesMax), pool: new BufferPool(1 << 20), openBatch: recordsWithTimestamps, hasKeys,
+      hot: this.hot, pool: new BufferPool(1 << 20), openBatch: recordsWithTimestamps, hasKeys,
       onFault: (cause, effect) => this.faults.push({ cause, effect }), ...options,
     })
   }
