@@ -8,7 +8,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { nodeClock } from '../broker/runtime/node-clock.ts'
 import { nodeRandom } from '../broker/runtime/node-random.ts'
 import { tierIoLimits } from '../broker/tier/tier-io.ts'
@@ -66,7 +66,7 @@ function report(what: string, work: Work): void {
   console.log(`${what}: ${(work.megabytes / seconds).toFixed(0)} MB/s, ${perGigabyte.toFixed(2)} s CPU per GB`)
 }
 
-function describeDelay(delay: IntervalHistogram): string {
+function describeDelay(delay: ReturnType<typeof monitorEventLoopDelay>): string {
   const milliseconds = (nanoseconds: number) => (nanoseconds / 1e6).toFixed(1)
   return `event loop of the main thread: p99 ${milliseconds(delay.percentile(99))} ms, max ${milliseconds(delay.max)} ms`
 }

@@ -13,7 +13,7 @@ const offset = fc.nat({ max: Number.MAX_SAFE_INTEGER - 2 ** 33 })
 /** A strictly ascending list from a start and its steps. */
 const ascending = (start: fc.Arbitrary<number>) => {
   return fc.tuple(start, fc.array(fc.integer({ min: 1, max: 2 ** 26 }), { maxLength: 30 }))
-  .map(([first, steps]) => steps.reduce((list, step) => [...list, list.at(-1)! + step], [first]))
+    .map(([first, steps]) => steps.reduce((list, step) => [...list, list.at(-1)! + step], [first]))
 }
 
 const transaction = fc.record({ producerId: offset, firstOffset: offset, span: fc.nat(1000) })
