@@ -39,6 +39,11 @@ function setting(name: string, type: SettingType, fallback: string, rest: Omit<S
 const intMax = 2 ** 31 - 1
 const long = Number.MAX_SAFE_INTEGER
 
+/** A whole number above 0. */
+function positive(name: string, fallback: string, about: string): Setting {
+  return { name, type: 'int', fallback, min: 1, max: intMax, about }
+}
+
 const own: readonly Setting[] = [
   setting('auto.create.topics.enable', 'boolean', 'true', { about: 'Whether asking for a topic makes it' }),
   setting('default.replication.factor', 'int', '1', { min: 1, max: 32767, about: 'Replicas of topics that are made automatically' }),
@@ -57,10 +62,10 @@ const own: readonly Setting[] = [
   setting('group.consumer.session.timeout.ms', 'int', '45000', {
     min: 1, max: intMax, about: 'Session timeout of consumer groups (KIP-848)',
   }),
-  setting('group.consumer.min.heartbeat.interval.ms', 'int', '5000', { min: 1, max: intMax, about: 'The shortest heartbeat interval of consumer groups' }),
-  setting('group.consumer.max.heartbeat.interval.ms', 'int', '15000', { min: 1, max: intMax, about: 'The longest heartbeat interval of consumer groups' }),
-  setting('group.consumer.min.session.timeout.ms', 'int', '45000', { min: 1, max: intMax, about: 'The shortest session timeout of consumer groups' }),
-  setting('group.consumer.max.session.timeout.ms', 'int', '60000', { min: 1, max: intMax, about: 'The longest session timeout of consumer groups' }),
+  positive('group.consumer.min.heartbeat.interval.ms', '5000', 'The shortest heartbeat interval of consumer groups'),
+  positive('group.consumer.max.heartbeat.interval.ms', '15000', 'The longest heartbeat interval of consumer groups'),
+  positive('group.consumer.min.session.timeout.ms', '45000', 'The shortest session timeout of consumer groups'),
+  positive('group.consumer.max.session.timeout.ms', '60000', 'The longest session timeout of consumer groups'),
   setting('group.consumer.max.size', 'int', String(intMax), { min: 1, max: intMax, about: 'Members that a consumer group may have' }),
   setting('offset.metadata.max.bytes', 'int', '4096', { min: 0, max: intMax, about: 'Length of the text beside a committed offset' }),
   setting('offsets.retention.minutes', 'int', '10080', { min: 1, max: intMax, about: 'How long offsets of an empty group are kept' }),
