@@ -60,7 +60,7 @@ export class PartitionStore {
     const log = await PartitionLog.open({
       disk, clock, isSynced, hot: this.#hot, pool: this.#pool, topicId: topic.id, partition: partition.partition,
       directory: this.#directoryOf(topic.id, partition.partition),
-      config: () => logConfig(config, topic.name),
+      config: logConfigs(config, topic.name),
       openBatch: recordsWithTimestamps,
       hasKeys: everyRecordHasKey,
       onFault: (cause, effect) => logger.error({ ...name, cause, effect }, 'a log failed'),
@@ -140,6 +140,18 @@ function* recordsWithTimestamps(batch: RecordBatch): Generator<FoundRecord> {
 function everyRecordHasKey(batch: RecordBatch): boolean {
   for (const { key } of recordsOf(batch, { bytesMax: limits.log.openedBytesMax })) if (key === null) return false
   return true
+}
+
+/** The log's settings, read anew when something was changed: they are asked for at every append. */
+function logConfigs(config: BrokerConfig, topicName: string): () => LogConfig {
+  let version = -1
+  let current: LogConfig | undefined
+  return () => {
+    if (current !== undefined && version === config.version) return current
+    version = config.version
+    current = logConfig(config, topicName)
+    return current
+  }
 }
 
 function logConfig(config: BrokerConfig, topicName: string): LogConfig {

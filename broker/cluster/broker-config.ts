@@ -106,6 +106,11 @@ export class BrokerConfig {
     this.#image = options.image
   }
 
+  /** Grows with every change that may concern a setting: what was read under the same version is still right. */
+  get version(): number {
+    return this.#image().sequence
+  }
+
   /** What was set for this broker, for all, or at the start; undefined where the default holds. */
   set(name: string): { readonly value: string; readonly from: 'broker' | 'cluster' | 'start' } | undefined {
     const image = this.#image()
