@@ -108,6 +108,21 @@ test('a commit keeps a member alive like a heartbeat', () => run(`${stable}
   A beat: NONE
 `))
 
+test('a member that waits for the others to join need not send heartbeats meanwhile', () => run(`
+  > join A v=3 session=6000
+  > join B v=3 session=60000
+  > wait 6000
+  A join: generation 1, range, leader A, leads A B
+  B join: generation 1, range, leader A
+  > sync A A=one B=two
+  A sync: assigned "one"
+  > join A session=6000
+  > wait 30000
+  > join B
+  A join: generation 2, range, leader A, leads A B
+  B join: generation 2, range, leader A
+`))
+
 test('an id that is given out and never used holds a rebalance up for one session only', () => run(`${stable}
   > join B session=6000
   B join: MEMBER_ID_REQUIRED

@@ -34,6 +34,10 @@ export class Holder {
     return this.#partitions.keys()
   }
 
+  countOf(topicId: Uuid): number {
+    return this.#partitions.get(topicId)?.length ?? 0
+  }
+
   /** Gives up the partition that it got last, which is the one that it has held for the shortest time. */
   give(topicId: Uuid): number {
     const partitions = this.#partitions.get(topicId)!

@@ -1,16 +1,17 @@
 // The uniform assignor: members differ by as little as their subscriptions allow, and keep what they have where that
 // does not stand against it.
 //
-// First everybody keeps what it may; then free partitions go to whoever has least. What is left of unevenness is
-// removed along the shortest chain of hand-overs from a member with more to one with at least two less, until there is
-// none: for such matchings that is known to end in the best balance there is. A chain is longer than one step only
-// where subscriptions differ.
+// First everybody keeps what it may; then free partitions go to whoever has least. What is left of unevenness is easily
+// levelled where all subscribe to the same topics. Where subscriptions differ it is removed along the shortest chain of
+// hand-overs from a member with more to one with at least two less, until there is none: for such matchings that is
+// known to end in the best balance there is.
 
 import type { Uuid } from '../../../runtime/random.ts'
 import type { Assignment } from '../assignment.ts'
 import type { Assignor, AssignorInput } from './assignor.ts'
 import { balance } from './balance.ts'
 import { Holder } from './holder.ts'
+import { areLikeMinded, level } from './level.ts'
 
 export const uniformAssignor: Assignor = {
   name: 'uniform',
@@ -19,7 +20,8 @@ export const uniformAssignor: Assignor = {
     const holders = input.members.map((member) => new Holder(member))
     const free = keepWhatTheyHave(holders, input)
     giveAway(free, holders)
-    balance(holders)
+    if (areLikeMinded(holders)) level(holders)
+    else balance(holders)
     return new Map(holders.map((holder): [string, Assignment] => [holder.memberId, holder.assignment()]))
   },
 }

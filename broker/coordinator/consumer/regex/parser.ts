@@ -45,11 +45,10 @@ class Parser {
   #sequence(): Node {
     const nodes: Node[] = []
     while (!this.#source.isAtEnd && !this.#source.sees('|') && !this.#source.sees(')')) {
-      if (this.#source.skip('\\Q')) {
-        for (const code of this.#source.until('\\E')) nodes.push(this.#literal(code))
-        continue
-      }
-      nodes.push(this.#repeated(this.#atom()))
+      const quoted = this.#source.skip('\\Q') ? this.#source.until('\\E').map((code) => this.#literal(code)) : [this.#atom()]
+      const last = quoted.pop()
+      nodes.push(...quoted)
+      if (last !== undefined) nodes.push(this.#repeated(last))
     }
     return nodes.length === 1 ? nodes[0]! : { kind: 'sequence', nodes }
   }
