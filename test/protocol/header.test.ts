@@ -60,7 +60,8 @@ describe('a request', () => {
         const tags = version >= api.flexible ? Buffer.of(0) : Buffer.alloc(0)
         const bytes = frame(api, version, { tags, body: encode(api.request, version, givenOf(api.request.shape, value) as never) })
         assert.deepEqual(served(decodeRequest(bytes, apiOf)).body, value)
-        assert.throws(() => decodeRequest(Buffer.concat([bytes, Buffer.of(0)]), apiOf), MalformedMessage)
+        // librdkafka leaves bytes behind some requests, and Kafka does not mind.
+        assert.deepEqual(served(decodeRequest(Buffer.concat([bytes, Buffer.of(1, 0, 0)]), apiOf)).body, value)
         assert.throws(() => decodeRequest(bytes.subarray(0, -1), apiOf), MalformedMessage)
       }
     }
