@@ -97,6 +97,6 @@ suite('timestamps in the tier', () => {
       }
       const most = Math.max(...all.map(({ timestamp }) => timestamp))
       assert.equal((await partition.maxTimestamp(end))?.offset, all.find(({ timestamp }) => timestamp === most)?.offset)
-    }), { numRuns: 60 })
+    }), { numRuns: 30 })
   })
 })
