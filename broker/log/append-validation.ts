@@ -35,7 +35,13 @@ export function validateAppend(records: Buffer, context: ValidationContext): Rec
     return refuse(ErrorCode.MESSAGE_TOO_LARGE, `a batch of ${length} bytes, and max.message.bytes is ${context.config.batchBytesMax}`)
   }
   if (!batch.isIntact()) return refuse(ErrorCode.CORRUPT_MESSAGE, 'the checksum does not match the batch')
-  return refuseHeader(batch) ?? refuseTimes(batch, context) ?? refuseKeys(batch, context) ?? batch
+  try {
+    return refuseHeader(batch) ?? refuseTimes(batch, context) ?? refuseKeys(batch, context) ?? batch
+  } catch (cause) {
+    // A number beyond 2^53, or records that cannot be opened, under a checksum that is right.
+    if (!(cause instanceof MalformedMessage)) throw cause
+    return refuse(ErrorCode.INVALID_RECORD, cause.message)
+  }
 }
 
 function refuse(errorCode: ErrorCode, message: string): Refused {
@@ -63,8 +69,8 @@ function refuseHeader(batch: RecordBatch): Refused | undefined {
 
 function refuseTimes(batch: RecordBatch, { config, now }: ValidationContext): Refused | undefined {
   if (batch.hasLogAppendTime) return refuse(ErrorCode.INVALID_TIMESTAMP, 'only the broker says that a timestamp is that of the append')
-  if (config.hasLogAppendTime) return undefined
   const { baseTimestamp, maxTimestamp } = batch
+  if (config.hasLogAppendTime) return undefined
   if (maxTimestamp > now + config.timestampAfterMsMax) {
     return refuse(ErrorCode.INVALID_TIMESTAMP, `timestamp ${maxTimestamp} is more than ${config.timestampAfterMsMax} ms ahead`)
   }
@@ -75,12 +81,6 @@ function refuseTimes(batch: RecordBatch, { config, now }: ValidationContext): Re
 }
 
 function refuseKeys(batch: RecordBatch, { config, hasKeys }: ValidationContext): Refused | undefined {
-  if (!config.isCompacted) return undefined
-  try {
-    if (hasKeys(batch)) return undefined
-  } catch (cause) {
-    if (!(cause instanceof MalformedMessage)) throw cause
-    return refuse(ErrorCode.INVALID_RECORD, cause.message)
-  }
+  if (!config.isCompacted || hasKeys(batch)) return undefined
   return refuse(ErrorCode.INVALID_RECORD, 'a compacted topic accepts only records with a key')
 }

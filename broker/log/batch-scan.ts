@@ -6,6 +6,11 @@ import { batchHeaderBytes, batchLengthAt, RecordBatch } from '../protocol/record
 /** A piece is read and checked in about 2 ms, which is how long other work may have to wait. */
 const pieceBytes = 1024 * 1024
 
+/** The base offset of what may be no batch at all: unlike that of a `RecordBatch` it is never refused, whatever it is. */
+export function baseOffsetAt(bytes: Buffer, position: number): number {
+  return bytes.readInt32BE(position) * 2 ** 32 + bytes.readUInt32BE(position + 4)
+}
+
 export interface ScannedBatch {
   /** Valid until the next one is asked for. */
   readonly batch: RecordBatch

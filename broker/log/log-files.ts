@@ -25,10 +25,15 @@ export interface Checkpoint {
   readonly isSynced: boolean
   /** Sealed segments that were synced as a whole. */
   readonly sealed: readonly CheckpointedSegment[]
-  /** Written last by an orderly end, and taken away at the next start. */
-  readonly clean: { readonly endOffset: number; readonly activeBytes: number } | null
+  /** Written last by an orderly end, with the open segment, and taken away at the next start. */
+  readonly clean: { readonly endOffset: number; readonly activeOffset: number; readonly activeBytes: number } | null
   /** The log begins at `logStartOffset` with this behind it, and whatever segments are there are left from before. */
-  readonly fresh: { readonly epochs: readonly EpochStart[]; readonly producers: ReturnType<ProducerState['snapshot']> } | null
+  readonly fresh: {
+    readonly epochs: readonly EpochStart[]
+    readonly producers: ReturnType<ProducerState['snapshot']>
+    /** What lies from here up to the checkpoint's own log start is elsewhere, such as in the tier. */
+    readonly logStartOffset: number
+  } | null
 }
 
 export type CheckpointedSegment = readonly [

@@ -212,10 +212,10 @@ export class LogKeeper {
   }
 
   /** The log is about to begin again elsewhere. From here on that is what the next start does. */
-  async writeFresh(logStartOffset: number, fresh: NonNullable<Checkpoint['fresh']>): Promise<void> {
+  async writeFresh(offset: number, fresh: NonNullable<Checkpoint['fresh']>): Promise<void> {
     this.#settled.clear()
     this.#sealing.clear()
-    await this.#writeCheckpoint({ logStartOffset, durableOffset: logStartOffset, fresh })
+    await this.#writeCheckpoint({ logStartOffset: offset, durableOffset: offset, fresh })
   }
 
   /** Gives back files and indexes that were not used since the last look, and does what could not be done before. */
@@ -235,10 +235,11 @@ export class LogKeeper {
         await this.#sync(active)
         await active.writeIndex()
       }
-      this.#syncedOffset = durableOffset()
-      await files.writeProducers(durableOffset(), producers)
+      const endOffset = durableOffset()
+      this.#syncedOffset = endOffset
+      await files.writeProducers(endOffset, producers)
       await files.writeEpochs(epochs.starts)
-      await this.#writeCheckpoint({ clean: { endOffset: durableOffset(), activeBytes: active?.bytes ?? 0 } })
+      await this.#writeCheckpoint({ clean: { endOffset, activeOffset: active?.baseOffset ?? endOffset, activeBytes: active?.bytes ?? 0 } })
     })
     for (const segment of segments.all) await segment.close()
   }

@@ -60,6 +60,8 @@ export interface Beginning {
   readonly epochs: readonly EpochStart[]
   /** As in `SegmentSections`; undefined: none are known. */
   readonly producers: Buffer | undefined
+  /** The first offset that can be read, from wherever it is; not above the offset that the log begins at. */
+  readonly logStartOffset: number
 }
 
 export class PartitionLog {
@@ -319,12 +321,13 @@ export class PartitionLog {
    * log is the old or the new one after a crash. Throws `LogError` where the producers cannot be read.
    */
   startFresh(offset: number, beginning: Beginning): Promise<void> {
-    const { epochs } = beginning
+    const { epochs, logStartOffset } = beginning
+    assert(logStartOffset <= offset, `a log start at ${logStartOffset}, behind the beginning at ${offset}`)
     const decoded = beginning.producers === undefined
       ? { value: [] }
       : decodeChecked<ReturnType<ProducerState['snapshot']>>(beginning.producers)
     if (decoded === undefined) throw new LogError('damaged', this.#options.directory, 'the producers to begin with are damaged')
-    return this.#change(() => this.#keeper.writeFresh(offset, { epochs, producers: decoded.value }))
+    return this.#change(() => this.#keeper.writeFresh(offset, { epochs, producers: decoded.value, logStartOffset }))
   }
 
   /** Runs a change of the files while nothing is written, and then takes in what is there as a start would. */

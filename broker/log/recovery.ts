@@ -14,6 +14,7 @@ import { LogError } from './log-error.ts'
 import type { Checkpoint, CheckpointedSegment, LogFiles } from './log-files.ts'
 import { ProducerState } from './producer-state.ts'
 import { Segment } from './segment.ts'
+import { SegmentList } from './segment-list.ts'
 import { scanSegment } from './segment-scan.ts'
 import { isTornTail } from './torn-tail.ts'
 
@@ -45,7 +46,7 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const { files, directory } = options
   const offsets = await files.segmentOffsets()
   const checkpoint = await files.readCheckpoint()
-  if (checkpoint?.fresh) return startOver(files, checkpoint, offsets)
+  if (checkpoint?.fresh) return startOver(options, checkpoint, offsets)
   const epochs = await files.readEpochs()
   if (offsets.length > 0) return new Recovery(options, { offsets, checkpoint, epochs }).run()
   const start = checkpoint?.logStartOffset ?? 0
@@ -55,14 +56,23 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   return emptyLog(checkpoint, { epochs, producers: await files.readProducers(start) })
 }
 
-/** Ends what `startFresh` began: the segments are those of the log before. */
-async function startOver(files: LogFiles, checkpoint: Checkpoint, offsets: readonly number[]): Promise<Recovered> {
-  const { epochs, producers } = checkpoint.fresh!
+/**
+ * Ends what `startFresh` began: the segments are those of the log before. The new one gets its first segment at once,
+ * empty: what lies below it is elsewhere, and without a segment nothing would say where this disk's part begins.
+ */
+async function startOver({ disk, directory, files }: RecoveryOptions, checkpoint: Checkpoint, offsets: readonly number[]): Promise<Recovered> {
+  const { epochs, producers, logStartOffset } = checkpoint.fresh!
+  const start = checkpoint.logStartOffset
   const state = ProducerState.restore(producers)
   await files.removeSegments(offsets)
   await files.removeProducers(() => false)
-  await files.writeProducers(checkpoint.logStartOffset, state)
-  return emptyLog(checkpoint, { epochs, producers: state })
+  await files.writeProducers(start, state)
+  const fresh = emptyLog(checkpoint, { epochs, producers: state })
+  if (logStartOffset === start) return fresh
+  const list = new SegmentList({ disk, directory, segments: [] })
+  const segment = await list.create(start)
+  await list.syncDirectory()
+  return { ...fresh, segments: [segment], logStartOffset }
 }
 
 function emptyLog(
@@ -141,9 +151,10 @@ class Recovery {
   async #believeActive(): Promise<Segment | undefined> {
     const { offsets, checkpoint, epochs } = this.#found
     if (!checkpoint?.clean || epochs === undefined) return undefined
-    const { activeBytes, endOffset } = checkpoint.clean
+    const { activeOffset, activeBytes, endOffset } = checkpoint.clean
+    if (activeOffset !== offsets.at(-1)) return undefined
     const segment = new Segment({
-      ...this.#options, baseOffset: offsets.at(-1)!, bytes: activeBytes, maxTimestamp: -1, abortedCount: 0, index: undefined,
+      ...this.#options, baseOffset: activeOffset, bytes: activeBytes, maxTimestamp: -1, abortedCount: 0, index: undefined,
     })
     if ((await this.#options.disk.size(segment.path)) !== activeBytes || !(await segment.loadIndex())) return undefined
     const producers = await this.#options.files.readProducers(endOffset)

@@ -1,6 +1,6 @@
 import type { RecordBatch } from '../protocol/record-batch.ts'
 import type { Disk } from '../runtime/disk.ts'
-import { scanBatches } from './batch-scan.ts'
+import { baseOffsetAt, scanBatches } from './batch-scan.ts'
 import type { EpochCache } from './epoch-cache.ts'
 import { markerIn } from './marker.ts'
 import type { ProducerState } from './producer-state.ts'
@@ -56,5 +56,5 @@ export async function scanSegment(scan: SegmentScan): Promise<ScannedSegment> {
 
 /** Base offset and leader epoch lie before what the checksum covers: they have to be what they can only be. */
 function isGood(batch: RecordBatch, endOffset: number, epochs: EpochCache): boolean {
-  return batch.magic === 2 && batch.baseOffset === endOffset && epochs.allows(batch.leaderEpoch, endOffset) && batch.isIntact()
+  return batch.magic === 2 && baseOffsetAt(batch.bytes, 0) === endOffset && epochs.allows(batch.leaderEpoch, endOffset) && batch.isIntact()
 }

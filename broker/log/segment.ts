@@ -10,7 +10,7 @@ import type { Disk, DiskFile } from '../runtime/disk.ts'
 import type { RecordBatch } from '../protocol/record-batch.ts'
 import { batchHeaderBytes, RecordBatch as Batch } from '../protocol/record-batch.ts'
 import type { BufferPool } from '../runtime/buffer-pool.ts'
-import { scanBatches } from './batch-scan.ts'
+import { baseOffsetAt, scanBatches } from './batch-scan.ts'
 import type { LentBatches } from './hot-ring.ts'
 import { LogError } from './log-error.ts'
 import { SegmentIndex } from './segment-index.ts'
@@ -173,7 +173,7 @@ export class Segment {
         pool.give(bytes)
         if (cut.kind === 'none') return nothing
         position += cut.skip
-        if (position >= this.bytes) return 'end'
+        if (position === this.bytes) return 'end'
         if (cut.bytes < batchHeaderBytes || position + cut.bytes > this.bytes || filled < bytes.length) {
           throw new LogError('damaged', this.path, `no batch at byte ${position}`)
         }
@@ -244,7 +244,7 @@ function skipBefore(bytes: Buffer, offset: number): number {
   let at = 0
   while (at + batchHeaderBytes <= bytes.length) {
     const batch: RecordBatch = new Batch(bytes.subarray(at))
-    if (batch.endOffset > offset || !isHeader(batch)) return at
+    if (!isHeader(batch) || batch.endOffset > offset) return at
     at += batch.length
   }
   return at
@@ -252,7 +252,7 @@ function skipBefore(bytes: Buffer, offset: number): number {
 
 /** Enough of a check to notice that lengths have led astray; the checksum is the reader's to look at. */
 function isHeader(batch: RecordBatch): boolean {
-  return batch.magic === 2 && batch.length >= batchHeaderBytes
+  return batch.magic === 2 && batch.length >= batchHeaderBytes && baseOffsetAt(batch.bytes, 0) < Number.MAX_SAFE_INTEGER && batch.lastOffsetDelta >= 0
 }
 
 export function segmentName(baseOffset: number, kind: 'log' | 'index' | 'producers'): string {

@@ -1,4 +1,5 @@
 import { batchHeaderBytes, batchLengthAt, RecordBatch } from '../protocol/record-batch.ts'
+import { baseOffsetAt } from './batch-scan.ts'
 import type { DiskFile } from '../runtime/disk.ts'
 
 /** What a disk writes as one: a write that was cut short by a power loss lacks whole sectors, which then read as zeros. */
@@ -39,7 +40,7 @@ async function findLaterBatch({ file, position, size, endOffset }: Parameters<ty
 function mayBeBatch(bytes: Buffer, at: number, endOffset: number): boolean {
   // The magic first: it turns away nearly every position with one look.
   if (bytes[at + 16] !== 2 || bytes.readUInt16BE(at) !== 0) return false
-  const baseOffset = bytes.readUInt16BE(at) * 2 ** 48 + bytes.readUIntBE(at + 2, 6)
+  const baseOffset = baseOffsetAt(bytes, at)
   const length = batchLengthAt(bytes, at)!
   return baseOffset > endOffset && baseOffset < endOffset + 2 ** 31 && length >= batchHeaderBytes
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { validateAppend } from '../../broker/log/append-validation.ts'
 import type { LogConfig } from '../../broker/log/log-config.ts'
+import { crc32c } from '../../broker/protocol/crc32c.ts'
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
 import { MalformedMessage } from '../../broker/protocol/reader.ts'
 import { RecordBatch } from '../../broker/protocol/record-batch.ts'
@@ -71,6 +72,15 @@ test('a compacted topic takes only records with keys, and others are not opened'
   assert.equal(verdict(aBatch({ hasKeys: true }), { isCompacted: true }, true), NONE)
   assert.equal(verdict(aBatch(), { isCompacted: true }, false), INVALID_RECORD)
   assert.equal(verdict(aBatch(), { isCompacted: false }, false), NONE)
+})
+
+test('a number that nobody can mean is refused, not thrown', () => {
+  for (const at of [27, 35, 43]) {
+    const batch = aBatch({ producerId: 7 })
+    batch.writeBigInt64BE(2n ** 62n, at)
+    batch.writeUInt32BE(crc32c(batch.subarray(21)), 17)
+    for (const hasLogAppendTime of [false, true]) assert.equal(verdict(batch, { hasLogAppendTime }), INVALID_RECORD)
+  }
 })
 
 test('what cannot be opened has no keys', () => {
