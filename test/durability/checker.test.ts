@@ -7,13 +7,14 @@ type Draft<T> = { -readonly [K in keyof T]: T[K] }
 interface DraftHistory {
   attempts: Draft<Attempt>[]
   polls: Draft<Sighting>[][]
+  dismissals: string[]
   final: Draft<Sighting>[]
   batches: Draft<LoggedBatch>[]
 }
 
 /** Two producers, one of them idempotent, on two partitions; one batch of each is of unknown outcome, one is refused. */
 function goodHistory(): DraftHistory {
-  const history: DraftHistory = { attempts: [], polls: [[], []], final: [], batches: [] }
+  const history: DraftHistory = { attempts: [], polls: [[], []], dismissals: [], final: [], batches: [] }
   const ends = [0, 0]
   for (let round = 0; round < 20; round++) {
     for (const producer of [0, 1]) {
@@ -107,6 +108,7 @@ const mutations: readonly { readonly what: string; readonly rule: Violation['rul
       h.final.push({ partition: refused.partition, offset: h.final.filter(({ partition }) => partition === refused.partition).length, value: refused.values[0]! })
     },
   },
+  { what: 'a consumer was told that its offset is out of range', rule: 'dismissed', mutate: (h) => void h.dismissals.push('out of range') },
   { what: 'a consumer saw another value', rule: 'changed', mutate: (h) => void (h.polls[0]![3]!.value = h.final[0]!.value) },
   { what: 'a consumer was led past a record', rule: 'gap', mutate: (h) => void h.polls[1]!.splice(4, 1) },
   { what: 'a consumer saw a record again', rule: 'gap', mutate: (h) => void h.polls[1]!.splice(4, 0, { ...h.polls[1]![4]! }) },

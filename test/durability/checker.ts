@@ -6,7 +6,7 @@ import { nextSequence } from '../../broker/protocol/record-batch.ts'
 import type { Attempt, History, LoggedBatch, Sighting } from './history.ts'
 
 export interface Violation {
-  readonly rule: 'lost' | 'moved' | 'duplicate' | 'reordered' | 'phantom' | 'refused but written' | 'gap' | 'changed' | 'sequence'
+  readonly rule: 'lost' | 'moved' | 'duplicate' | 'reordered' | 'phantom' | 'refused but written' | 'gap' | 'changed' | 'sequence' | 'dismissed'
   readonly about: string
 }
 
@@ -20,6 +20,7 @@ export function check(history: History): Violation[] {
     ...checkOrder(history),
     ...checkPolls(history),
     ...checkSequences(history.batches),
+    ...history.dismissals.map((about): Violation => ({ rule: 'dismissed', about })),
   ]
 }
 

@@ -84,7 +84,8 @@ export class CrashLoad {
     }
     client.close()
     const polls = await Promise.all(this.#readers.map((reader) => reader.stop()))
-    return { attempts: this.producers.flatMap(({ attempts }) => attempts), polls, final, batches }
+    const dismissals = [...this.producers.map(({ broken }) => broken), ...this.#readers.map(({ dismissed }) => dismissed)].filter((why) => why !== undefined)
+    return { attempts: this.producers.flatMap(({ attempts }) => attempts), polls, dismissals, final, batches }
   }
 }
 
@@ -103,6 +104,8 @@ function summary(violations: readonly Violation[]): string {
 
 /** Reads along from the beginning, over every loss of its connection. */
 class PollingConsumer {
+  /** Why it could not go on. */
+  dismissed: string | undefined
   readonly #seen: Sighting[] = []
   readonly #done: Promise<void>
   #stopping = false
@@ -125,7 +128,10 @@ class PollingConsumer {
         while (!this.#stopping && !client.isLost) {
           const { errorCode, records } = await fetchOnce(client, { ...from, offset, maxWaitMs: 100 })
           // To a consumer, this one means: start over, from wherever. It must not come when nothing was deleted.
-          assert.notEqual(errorCode, ErrorCode.OFFSET_OUT_OF_RANGE, `partition ${from.partition} has no offset ${offset}, which follows what was read`)
+          if (errorCode === ErrorCode.OFFSET_OUT_OF_RANGE) {
+            this.dismissed = `partition ${from.partition} has no offset ${offset}, which follows what was read`
+            return client.close()
+          }
           for (const batch of batchesIn(records)) {
             const fresh = sightings(from.partition, batch).filter((sighting) => sighting.offset >= offset)
             this.#seen.push(...fresh)

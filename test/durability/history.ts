@@ -36,6 +36,8 @@ export interface History {
   readonly attempts: readonly Attempt[]
   /** What consumers saw while it happened, each consumer in its own order. */
   readonly polls: readonly (readonly Sighting[])[]
+  /** What made a consumer or an idempotent producer give up: it was told that what it knows is not so. */
+  readonly dismissals: readonly string[]
   /** Everything that is in the topic in the end, in order of offsets. */
   readonly final: readonly Sighting[]
   readonly batches: readonly LoggedBatch[]

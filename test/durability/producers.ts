@@ -40,6 +40,8 @@ export class RecordingProducer {
   acknowledged = 0
   /** Attempts that were under way when a connection was lost: what shows that a crash hit something. */
   interrupted = 0
+  /** Why an idempotent producer could not go on. */
+  broken: string | undefined
   /** Answers other than success, and how many of each. */
   readonly errors = new Map<number, number>()
   readonly #options: ProducerOptions
@@ -79,10 +81,13 @@ export class RecordingProducer {
       const result = await oldest.answer.catch((error: unknown) => (error instanceof ConnectionLost ? error : Promise.reject(error)))
       if (result === ErrorCode.NONE) continue
       const { attempt } = oldest.batch
-      if (!(result instanceof ConnectionLost) && surelyNotWritten.has(result) && !isIdempotent) {
+      if (!(result instanceof ConnectionLost) && surelyNotWritten.has(result)) {
         attempt.outcome = 'fail'
         attempt.reason = `error ${result}`
-        continue
+        if (!isIdempotent) continue
+        // Its session is broken: what comes next would leave a hole.
+        this.broken = `error ${result}`
+        return
       }
       // What is behind it on the connection shares its fate: an idempotent producer sends all of it again, in order.
       const hit = [oldest, ...inFlight.splice(0)]

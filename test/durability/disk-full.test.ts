@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ErrorCode } from '../../broker/protocol/error-code.ts'
+import { BrokerProcess } from '../support/broker-process.ts'
+import { fetchOnce } from '../support/topic-reader.ts'
+import { WireClient } from '../support/wire-client.ts'
+import { assertKept, CrashLoad } from './crash-load.ts'
+
+const run = (command: string, ...args: string[]) => execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+
+describe('a disk that is full', () => {
+  test('refuses what it cannot keep, serves what it has, and goes on when there is room again', async (context) => {
+    if (process.getuid?.() !== 0) return context.skip('needs root, to mount a small file system')
+    const mount = mkdtempSync(join(tmpdir(), 'longtail-full-'))
+    run('mount', '-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', mount)
+    let broker: BrokerProcess | undefined
+    try {
+      const filler = join(mount, 'filler')
+      broker = await BrokerProcess.start({ data: join(mount, 'data') })
+      const load = await CrashLoad.start({ bootstrap: broker.bootstrap, partitions: 2, fillerBytes: 2000 })
+      await load.progress()
+      const { bavail, bsize } = statfsSync(mount)
+      writeFileSync(filler, Buffer.alloc(Math.max(0, bavail * bsize - (2 << 20))))
+      await refusals(load)
+      const client = await WireClient.connect(broker.bootstrap)
+      const { errorCode, records } = await fetchOnce(client, { topicId: load.topicId, partition: 0, offset: 0 })
+      client.close()
+      assert.equal(errorCode, ErrorCode.NONE, 'what is there can be read while the disk is full')
+      assert.ok(records.length > 0)
+
+      rmSync(filler)
+      // A partition whose write failed stands still until the broker is started again: nobody knows what is on the disk.
+      await broker.stop()
+      await broker.start()
+      await load.progress()
+      const history = await load.finish()
+      context.diagnostic(`${load.acknowledged} batches acknowledged, ${load.interrupted} refused or interrupted`)
+      assertKept(history)
+    } finally {
+      await broker?.stop('SIGKILL')
+      run('umount', '-l', mount)
+      rmSync(mount, { recursive: true, force: true })
+    }
+  })
+})
+
+/** Waits until every partition has refused something. */
+async function refusals(load: CrashLoad): Promise<void> {
+  for (const deadline = performance.now() + 60_000; performance.now() < deadline; await sleep(50)) {
+    if (load.producers.every(({ errors }) => errors.size > 0)) return
+  }
+  const seen = load.producers.map(({ errors }) => JSON.stringify([...errors]))
+  assert.fail(`not every producer was refused: ${seen.join(' ')}`)
+}
