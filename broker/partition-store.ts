@@ -65,12 +65,27 @@ export class PartitionStore {
       hasKeys: everyRecordHasKey,
       onFault: (cause, effect) => logger.error({ ...name, cause, effect }, 'a log failed'),
     })
+    await this.#restore(log, topic, partition)
     if (log.tornBytes > 0) logger.warn({ ...name, tornBytes: log.tornBytes }, 'a torn write was cut off at the end of a log')
     const opened = new Partition({
       topicId: topic.id, topicName: topic.name, partition: partition.partition, log, leaderEpoch: partition.leaderEpoch,
     })
     this.#openTier(opened)
     return opened
+  }
+
+  /**
+   * A log that is empty although the partition was led before has lost its disk. It goes on behind what is in the tier
+   * (KIP-1023): offsets below are taken. Throws `TierError` where nobody knows, and then it must not be opened.
+   */
+  async #restore(log: PartitionLog, topic: TopicImage, { partition, leaderEpoch }: PartitionImage): Promise<void> {
+    const { tier, config, logger } = this.#options
+    if (log.endOffset > 0 || leaderEpoch === 0 || !config.topic(topic.name).isTiered) return
+    const point = await tier.restorePoint({ topicId: topic.id, partition })
+    if (point === undefined) return
+    const { offset, logStartOffset, epochs, producers } = point
+    await log.startFresh(offset, { epochs, producers: producers.length > 0 ? producers : undefined, logStartOffset })
+    logger.warn({ topic: topic.name, partition, offset, logStartOffset }, 'the disk was empty: the log goes on behind the object store')
   }
 
   /** Begins a term in the tier where the topic is tiered, or has left the disk behind in the past. */
