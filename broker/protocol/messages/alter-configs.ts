@@ -1,3 +1,6 @@
+// Replaces the whole configuration of a resource, which is why clients moved on to IncrementalAlterConfigs (KIP-339).
+// v1 tells throttled clients at once (KIP-219).
+
 import { api, array, bool, int16, int32, int8, string, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const alterConfigsApi = api({

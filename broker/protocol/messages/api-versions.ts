@@ -1,3 +1,7 @@
+// What a client asks first, before it knows anything, so the response header keeps its first form for ever, and a
+// version that we do not know is answered in v0 (KIP-511). v3 tells us the client's name and brought features
+// (KIP-584); v4 lets a feature begin at 0 (KAFKA-17011).
+
 import { api, array, bool, int16, int32, int64, string, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const apiVersionsApi = api({

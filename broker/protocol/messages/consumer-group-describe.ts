@@ -1,3 +1,6 @@
+// Groups of the consumer protocol, with members, epochs and both assignments (KIP-848). v1 says which protocol a member
+// speaks (KIP-1099).
+
 import { api, array, bool, int16, int32, int8, string, struct, uuid, type RequestOf, type ResponseOf } from '../schema.ts'
 
 const topicPartitions = {

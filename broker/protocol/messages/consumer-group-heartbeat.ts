@@ -1,3 +1,6 @@
+// The one request of the consumer protocol: join, stay, acknowledge and leave (KIP-848). Null, or -1 for numbers, means
+// unchanged. v1 brought subscription by pattern, and member ids that clients make themselves (KIP-1082).
+
 import { api, array, int16, int32, string, struct, uuid, type RequestOf, type ResponseOf } from '../schema.ts'
 
 const topicPartitions = {

@@ -1,3 +1,6 @@
+// What a member of a classic group is assigned, as its leader wrote it: a blob inside of SyncGroup, behind a version of
+// 2 bytes. A newer version is read as the newest that we know; fields are only ever added.
+
 import { array, bytes, int32, message, string } from '../schema.ts'
 
 export const consumerProtocolAssignment = message({

@@ -1,3 +1,7 @@
+// What a member of a classic group subscribes to: a blob inside of JoinGroup, behind a version of 2 bytes. v1 brought
+// the partitions that the member owns (KIP-429), v2 the generation in which it owned them (KIP-792), v3 its rack
+// (KIP-881). A newer version is read as the newest that we know.
+
 import { array, bytes, int32, message, string } from '../schema.ts'
 
 export const consumerProtocolSubscription = message({

@@ -1,3 +1,5 @@
+// Grows topics (KIP-195). v3 may refuse by quota (KIP-599).
+
 import { api, array, bool, int16, int32, string, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const createPartitionsApi = api({

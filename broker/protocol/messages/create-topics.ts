@@ -1,3 +1,6 @@
+// v4 lets partitions and replication factor be the broker's (-1, KIP-464), v5 answers with the topic's configuration
+// (KIP-525), v6 may refuse by quota (KIP-599), v7 answers with the topic id (KIP-516).
+
 import { api, array, bool, int16, int32, int8, string, uuid, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const createTopicsApi = api({

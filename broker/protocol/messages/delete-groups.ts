@@ -1,3 +1,5 @@
+// Forgets empty groups with their offsets (KIP-229).
+
 import { api, array, int16, int32, string, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const deleteGroupsApi = api({

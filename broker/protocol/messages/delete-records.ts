@@ -1,3 +1,5 @@
+// Moves the log start offset up (KIP-107); -1 stands for the high watermark.
+
 import { api, array, int16, int32, int64, string, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const deleteRecordsApi = api({

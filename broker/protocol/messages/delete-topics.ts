@@ -1,3 +1,6 @@
+// v5 says why and may refuse by quota (KIP-599). v6 addresses topics by name or id (KIP-516), so both lists are
+// declared.
+
 import { api, array, int16, int32, string, uuid, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const deleteTopicsApi = api({

@@ -1,3 +1,5 @@
+// v1 asks brokers or controllers (KIP-919), v2 also lists brokers that are fenced (KIP-1073).
+
 import { api, array, bool, int16, int32, int8, string, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const describeClusterApi = api({

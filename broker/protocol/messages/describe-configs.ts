@@ -1,3 +1,5 @@
+// v1 says where a value comes from, and what stands behind it (KIP-226); v3 brought types and documentation (KIP-569).
+
 import { api, array, bool, int16, int32, int8, string, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const describeConfigsApi = api({

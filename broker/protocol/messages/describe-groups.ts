@@ -1,3 +1,6 @@
+// Groups of the classic protocol. v3 brought authorized operations (KIP-430), v4 static members (KIP-345); v6 answers
+// GROUP_ID_NOT_FOUND instead of a dead group (KIP-1043).
+
 import { api, array, bool, bytes, int16, int32, string, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const describeGroupsApi = api({

@@ -1,3 +1,6 @@
+// What each partition takes on disk (KIP-113). v3 can fail as a whole, v4 brought the size of the volume (KIP-827), v5
+// whether a directory is cordoned (KIP-1066).
+
 import { api, array, bool, int16, int32, int64, string, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const describeLogDirsApi = api({

@@ -1,3 +1,5 @@
+// The producers that a partition remembers, and their open transactions (KIP-664).
+
 import { api, array, int16, int32, int64, string, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const describeProducersApi = api({

@@ -1,3 +1,5 @@
+// Metadata in pages, with the eligible leader replicas (KIP-966).
+
 import { api, array, bool, int16, int32, string, struct, uuid, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const describeTopicPartitionsApi = api({

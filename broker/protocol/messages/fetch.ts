@@ -1,3 +1,9 @@
+// v5 brought the log start offset, v7 sessions in which only what changed is named (KIP-227), v9 leader epochs
+// (KIP-320), v11 reading from the nearest replica (KIP-392), v12 divergence by epoch (KIP-595). From v13 topics go by
+// id (KIP-516). v14 may answer that an offset is only in the tier (KIP-405), v15 moved the replica's id and brought its
+// epoch (KIP-903), v16 names the new leader (KIP-951), v17 the directory of a voter (KIP-853), v18 the follower's high
+// watermark (KIP-1166).
+
 import { api, array, int16, int32, int64, int8, records, string, struct, uuid, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const fetchApi = api({

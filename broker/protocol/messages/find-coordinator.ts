@@ -1,3 +1,6 @@
+// v1 also finds transaction coordinators (KIP-98), v4 several at a time (KIP-699), v5 may abort a transaction
+// (KIP-890), v6 knows share groups (KIP-932).
+
 import { api, array, int16, int32, int8, string, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const findCoordinatorApi = api({

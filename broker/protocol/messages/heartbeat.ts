@@ -1,3 +1,5 @@
+// v3 brought static members (KIP-345).
+
 import { api, int16, int32, string, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const heartbeatApi = api({

@@ -1,3 +1,5 @@
+// Sets, deletes, appends and subtracts single values (KIP-339).
+
 import { api, array, bool, int16, int32, int8, string, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const incrementalAlterConfigsApi = api({

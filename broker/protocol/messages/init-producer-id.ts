@@ -1,3 +1,6 @@
+// Gives out producer ids and epochs (KIP-98). v3 lets a producer go on with the id it has, under a higher epoch
+// (KIP-360), v4 answers PRODUCER_FENCED (KIP-588), v5 TRANSACTION_ABORTABLE (KIP-890).
+
 import { api, int16, int32, int64, string, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const initProducerIdApi = api({

@@ -1,3 +1,7 @@
+// v1 brought a timeout of its own for rebalances (KIP-62), v4 sends a new member away once to come back with an id
+// (KIP-394), v5 static members (KIP-345), v7 the protocol type in the answer (KIP-559), v8 the reason (KIP-800), v9
+// leaders that need not assign (KIP-814).
+
 import { api, array, bool, bytes, int16, int32, string, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const joinGroupApi = api({

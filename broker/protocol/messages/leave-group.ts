@@ -1,3 +1,5 @@
+// v3 lets several members leave at once, static ones too (KIP-345), v5 says why (KIP-800).
+
 import { api, array, int16, int32, string, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const leaveGroupApi = api({

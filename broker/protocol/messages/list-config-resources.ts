@@ -1,3 +1,5 @@
+// v0 lists client metrics subscriptions alone (KIP-714), v1 every kind of resource (KIP-1142).
+
 import { api, array, int16, int32, int8, string, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const listConfigResourcesApi = api({

@@ -1,3 +1,5 @@
+// v4 filters by state (KIP-518), v5 by the group's type (KIP-848).
+
 import { api, array, int16, int32, string, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const listGroupsApi = api({

@@ -1,3 +1,7 @@
+// v2 brought isolation (KIP-98), v4 leader epochs (KIP-320). Negative timestamps are questions: -1 latest, -2 earliest,
+// -3 of the largest timestamp (v7, KIP-734), -4 earliest local (v8, KIP-405), -5 latest tiered (v9, KIP-1005), -6
+// earliest that waits for upload (v11, KIP-1023). v10 may wait for the tier (KIP-1075).
+
 import { api, array, int16, int32, int64, int8, string, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const listOffsetsApi = api({

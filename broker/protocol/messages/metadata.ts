@@ -1,3 +1,7 @@
+// All topics: an empty list in v0, null from v1 on. v4 says whether to create topics, v5 brought offline replicas
+// (KIP-112), v7 leader epochs (KIP-320), v8 to v10 authorized operations (KIP-430, moved by KIP-700). Topic ids are
+// answered from v10 and may be asked for from v12 (KIP-516); v13 can fail as a whole.
+
 import { api, array, bool, int16, int32, string, uuid, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const metadataApi = api({

@@ -1,3 +1,6 @@
+// v5 dropped the retention that a client could choose (KIP-211), v6 brought leader epochs (KIP-320), v7 static members
+// (KIP-345). Members of the consumer protocol need v9 (KIP-848), from v10 topics go by id.
+
 import { api, array, int16, int32, int64, string, uuid, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const offsetCommitApi = api({

@@ -1,3 +1,5 @@
+// Forgets single offsets of a group (KIP-496). Never became flexible.
+
 import { api, array, int16, int32, string, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const offsetDeleteApi = api({

@@ -1,3 +1,7 @@
+// v2 can ask for everything (null) and fail as a whole, v5 brought leader epochs (KIP-320), v7 waits for open
+// transactions (KIP-447), v8 several groups at a time (KIP-709). Members of the consumer protocol need v9 (KIP-848),
+// from v10 topics go by id.
+
 import { api, array, bool, int16, int32, int64, string, uuid, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const offsetFetchApi = api({

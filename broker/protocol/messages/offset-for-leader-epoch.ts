@@ -1,3 +1,6 @@
+// Where an epoch ended: what a consumer or follower truncates by (KIP-101, KIP-279). v2 fences by the current epoch
+// (KIP-320), v3 brought the replica's id (KIP-392).
+
 import { api, array, int16, int32, int64, string, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const offsetForLeaderEpochApi = api({

@@ -1,3 +1,7 @@
+// v3 brought batches of magic 2 and transactions (KIP-98), v5 the log start offset, v7 zstd (KIP-110), v8 says which
+// record was refused (KIP-467), v10 names the new leader (KIP-951), v11 and v12 changed transactions (KIP-890). From
+// v13 topics go by id (KIP-516).
+
 import { api, array, int16, int32, int64, records, string, struct, uuid, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const produceApi = api({

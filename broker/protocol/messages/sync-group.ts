@@ -1,3 +1,5 @@
+// v3 brought static members (KIP-345), v5 the protocol's type and name, so that a mix-up is noticed (KIP-559).
+
 import { api, array, bytes, int16, int32, string, type RequestOf, type ResponseOf } from '../schema.ts'
 
 export const syncGroupApi = api({
