@@ -42,6 +42,8 @@ export class LogKeeper {
   readonly #settled = new Set<Segment>()
   /** Sealed segments for which that is to be done, in order; it is tried again where the disk was full. */
   readonly #sealing = new Map<Segment, Sealing>()
+  /** Off the list, in order, with files that are still to be removed. */
+  readonly #dropped: Segment[] = []
   /** Where appends are not synced: what a later sync has covered. */
   #syncedOffset = 0
   #hasSyncFailed = false
@@ -64,6 +66,7 @@ export class LogKeeper {
     this.#syncedOffset = durableOffset()
     this.#sealing.clear()
     this.#settled.clear()
+    this.#dropped.length = 0
     for (const segment of segments.all.slice(0, -1)) {
       this.#settled.add(segment)
       segment.sealedAt = clock.now()
@@ -102,13 +105,19 @@ export class LogKeeper {
   async #sync(segment: Segment): Promise<void> {
     const file = await segment.acquire()
     try {
-      await file.sync()
+      await this.#stopUnless(() => file.sync())
+    } finally {
+      segment.release()
+    }
+  }
+
+  async #stopUnless(sync: () => Promise<void>): Promise<void> {
+    try {
+      await sync()
     } catch (cause) {
       this.#hasSyncFailed = true
       this.#options.onSyncFailed(cause)
       throw cause
-    } finally {
-      segment.release()
     }
   }
 
@@ -178,13 +187,14 @@ export class LogKeeper {
   /** Off the list first, so that no new read finds it; the files after, each durably, so that a crash leaves no gap. */
   async #drop(offset: number): Promise<void> {
     const { segments, files, epochs } = this.#options
-    const dropped = segments.takeBelow(offset)
-    if (dropped.length === 0) return
-    for (const segment of dropped) {
+    this.#dropped.push(...segments.takeBelow(offset))
+    if (this.#dropped.length === 0) return
+    for (let segment = this.#dropped[0]; segment !== undefined && !this.#hasSyncFailed; segment = this.#dropped[0]) {
       this.#settled.delete(segment)
       this.#sealing.delete(segment)
       await segment.remove()
-      await segments.syncDirectory()
+      await this.#stopUnless(() => segments.syncDirectory())
+      this.#dropped.shift()
     }
     epochs.truncateFromStart(this.#logStartOffset)
     const first = segments.all[0]!.baseOffset

@@ -286,7 +286,9 @@ export class PartitionLog {
     if (active !== undefined && active.bytes > 0 && this.#isDue(active, { ...now, wallMs })) await this.roll()
     this.#written.expire(wallMs, config.producerExpiryMs)
     this.#admitted.expire(wallMs, config.producerExpiryMs)
-    if (config.isDeleted && !config.isTiered) await this.#keeper.retain({ ...now, wallMs }, config)
+    if (config.isDeleted && !config.isTiered) {
+      await this.#keeper.retain({ ...now, wallMs }, config).catch((cause: unknown) => this.#options.onFault(cause, 'not tidied'))
+    }
     this.#keeper.rest()
   }
 

@@ -193,9 +193,16 @@ class Recovery {
       this.#tornBytes += size - segment.bytes
     }
     // What a crash of the process alone has left in the page cache may still be lost with the power.
-    await segment.settle()
+    await segment.settle(await this.#rewriting(segment))
     if (isWhole && next !== undefined) await files.writeProducers(endOffset, this.#producers)
     return !isWhole
+  }
+
+  /** Where appends are synced, a sync may have failed: of what came since the checkpoint nothing is certain. */
+  async #rewriting(segment: Segment): Promise<{ readonly rewriteFrom?: number }> {
+    const { durableOffset = 0, isSynced = true } = this.#found.checkpoint ?? {}
+    if (!isSynced || durableOffset >= this.#endOffset) return {}
+    return { rewriteFrom: (await segment.index()).positionBefore(durableOffset) }
   }
 
   /** Whether what is missing behind a scanned segment's last good batch may be missing. */

@@ -37,6 +37,7 @@ export interface BatchRange {
 
 /** More than what is asked for is read, so that whatever lies between an index entry and the batch fits too. */
 const slackBytes = 32 * 1024
+const rewriteBytes = 1024 * 1024
 /** Of one read, with the slack: what the pool keeps; more comes with the next request. */
 const readBytesMax = 4 * 1024 * 1024 - slackBytes
 
@@ -116,11 +117,18 @@ export class Segment {
     return true
   }
 
-  /** Cuts off what lies behind the batches, and makes them durable. */
-  async settle(): Promise<void> {
+  /**
+   * Cuts off what lies behind the batches, and makes them durable. What lies from `rewriteFrom` on is written again: after
+   * a sync that failed the kernel takes pages for written that it has dropped, and only writing makes it try once more.
+   */
+  async settle({ rewriteFrom = this.bytes }: { readonly rewriteFrom?: number } = {}): Promise<void> {
     const file = await this.acquire()
     try {
       if ((await file.size()) > this.bytes) await file.truncate(this.bytes)
+      for (let position = rewriteFrom; position < this.bytes; position += rewriteBytes) {
+        const piece = Buffer.allocUnsafeSlow(Math.min(rewriteBytes, this.bytes - position))
+        await file.write([piece.subarray(0, await file.read(piece, position))], position)
+      }
       await file.sync()
     } finally {
       this.release()

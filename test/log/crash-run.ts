@@ -37,6 +37,10 @@ class Model {
     return end
   }
 
+  forgetFrom(offset: number): void {
+    for (const sent of this.sent) if (sent.baseOffset >= offset) sent.baseOffset = -1
+  }
+
   constructor(random: SeededRandom) {
     this.clients = Array.from({ length: random.between(1, 3) }, (_, index) => ({ producerId: index === 0 ? -1 : 100 + index, epoch: 0, sequence: 0 }))
   }
@@ -50,12 +54,15 @@ export class CrashRun {
   readonly model: Model
   log: PartitionLog | undefined
   #fill = 0
+  /** Power was lost since the last look. */
+  #hasLost = false
 
   constructor(seed: number) {
     this.random = new SeededRandom(seed)
     this.world = new LogWorld({ seed: seed * 7 + 1, writeBack: this.random.pick([0, 0.1, 0.5]) }, {
       segmentBytes: this.random.pick([2_000, 5_000, 20_000, 1 << 20]),
     })
+    this.world.isSynced = this.random.chance(0.7)
     this.world.hot = new HotBudget(this.random.pick([0, 10_000, 1 << 20]))
     this.model = new Model(this.random)
   }
@@ -75,7 +82,7 @@ export class CrashRun {
       // Recovery itself may lose its power.
       this.world.disk.powerLossAt = this.world.disk.operations + this.random.between(1, 30)
       this.log = await this.world.open().catch(() => undefined)
-      this.world.disk.crash()
+      this.#losePower()
     }
     this.log = await this.world.open()
     await this.#verify(this.log)
@@ -84,7 +91,7 @@ export class CrashRun {
   /** A second recovery finds what the first one left, and changes nothing that matters. */
   async #verifyIdempotent(): Promise<void> {
     const before = (await readAll(this.log!)).map(({ bytes }) => bytes.toString('latin1'))
-    this.world.disk.crash()
+    this.#losePower()
     const again = await this.world.open()
     assert.deepEqual((await readAll(again)).map(({ bytes }) => bytes.toString('latin1')), before)
     assert.equal(again.tornBytes, 0)
@@ -92,8 +99,22 @@ export class CrashRun {
   }
 
   async #live(): Promise<void> {
+    this.#spoil()
     if (this.random.chance(0.7)) this.world.disk.powerLossAt = this.world.disk.operations + this.random.between(1, 120)
     for (let step = this.random.between(1, 12); step > 0 && this.world.disk.hasPower; step--) await this.#step(this.log!)
+  }
+
+  /** Until the end of this life the disk is now and then full, or does not sync. */
+  #spoil(): void {
+    const { random, world } = this
+    const full = random.chance(0.2) ? 0.2 : 0
+    // Where appends are not synced, nothing on this disk helps after a sync that failed: other replicas do.
+    const unsynced = world.isSynced && random.chance(0.2) ? 0.1 : 0
+    world.disk.fault = ({ kind }) => {
+      if ((kind === 'write' || kind === 'open') && random.chance(full)) return 'ENOSPC'
+      if ((kind === 'sync' || kind === 'sync directory') && random.chance(unsynced)) return 'EIO'
+      return undefined
+    }
   }
 
   async #step(log: PartitionLog): Promise<void> {
@@ -142,13 +163,22 @@ export class CrashRun {
     const { disk } = this.world
     if (this.random.chance(0.3) && disk.hasPower) await this.log!.close()
     if (this.random.chance(0.3) && disk.hasPower) disk.killProcess()
-    else disk.crash()
+    else this.#losePower()
+    disk.fault = () => undefined
     // What was under way has ended without an answer.
     for (let turns = 0; turns < 200; turns++) await undefined
   }
 
+  #losePower(): void {
+    this.world.disk.crash()
+    this.#hasLost = true
+  }
+
   async #verify(log: PartitionLog): Promise<void> {
     const { model } = this
+    // Without syncs the last of it may be lost with the power, and with nothing else.
+    if (this.#hasLost && !this.world.isSynced) model.forgetFrom(log.durableEndOffset)
+    this.#hasLost = false
     assert(log.logStartOffset >= model.logStartOffset, 'the log start moved back')
     assert(log.durableEndOffset >= model.acknowledgedEnd, `acknowledged up to ${model.acknowledgedEnd}, and the log ends at ${log.durableEndOffset}`)
     const batches = await readAll(log)
