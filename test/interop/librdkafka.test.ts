@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { expectations, runSuite } from '../../scripts/peer/librdkafka-suite.ts'
+import { testBroker } from '../support/test-broker.ts'
+
+const isFull = process.env['LONGTAIL_LIBRDKAFKA'] === 'full'
+
+describe(`librdkafka's own tests, ${isFull ? 'in full' : 'in quick mode'}`, () => {
+  const broker = testBroker()
+
+  test('pass wherever a single Apache Kafka passes and nothing from later issues is needed', async (context) => {
+    const listed = expectations()
+    const required = [...listed].filter(([, { expect }]) => expect === 'pass')
+    const numbers = new Set(required.map(([name]) => (name.includes('/') ? name : name.slice(0, 4))))
+    const results = await runSuite({
+      bootstrap: broker.bootstrap, pool: 3, isFull, numbers: [...numbers], limitSeconds: isFull ? 420 : 200, onResult: () => {},
+    })
+    let proven = 0
+    for (const [name, expected] of required) {
+      const outcome = results.get(name)
+      const provesNothing = !isFull && expected.quick !== undefined
+      if (!provesNothing) proven++
+      await context.test(provesNothing ? `${name} (${expected.quick}: proves nothing in quick mode)` : name, (each) => {
+        if (provesNothing && outcome?.state === 'SKIPPED') return each.skip(outcome.reason)
+        assert.equal(outcome?.state, 'PASSED', outcome?.reason)
+      })
+    }
+    context.diagnostic(`${proven} of ${required.length} required tests prove something in this mode; ${listed.size - required.length} are not required, for the reasons in expected.json`)
+  })
+})
