@@ -62,7 +62,7 @@ export class PartitionStore {
       directory: this.#directoryOf(topic.id, partition.partition),
       config: logConfigs(config, topic.name),
       openBatch: recordsWithTimestamps,
-      hasKeys: everyRecordHasKey,
+      keyless: keylessRecords,
       onFault: (cause, effect) => logger.error({ ...name, cause, effect }, 'a log failed'),
     })
     await this.#restore(log, topic, partition)
@@ -152,9 +152,12 @@ function* recordsWithTimestamps(batch: RecordBatch): Generator<FoundRecord> {
   for (const { offset, timestamp } of recordsOf(batch, { bytesMax: limits.log.openedBytesMax })) yield { offset, timestamp }
 }
 
-function everyRecordHasKey(batch: RecordBatch): boolean {
-  for (const { key } of recordsOf(batch, { bytesMax: limits.log.openedBytesMax })) if (key === null) return false
-  return true
+function keylessRecords(batch: RecordBatch): number[] {
+  const indexes: number[] = []
+  for (const { offset, key } of recordsOf(batch, { bytesMax: limits.log.openedBytesMax })) {
+    if (key === null) indexes.push(offset - batch.baseOffset)
+  }
+  return indexes
 }
 
 /** The log's settings, read anew when something was changed: they are asked for at every append. */

@@ -76,7 +76,9 @@ const noRecords = Buffer.alloc(0)
 async function answer(partition: Partition, index: number, pending: Promise<Appended>): Promise<PartitionAnswer> {
   const appended = await pending
   if (appended.errorCode !== ErrorCode.NONE) {
-    return { ...refused(index, appended.errorCode), errorMessage: appended.errorMessage ?? null, logStartOffset: partition.logStartOffset }
+    const { errorCode, errorMessage = null, recordIndexes = [] } = appended
+    const recordErrors = recordIndexes.map((batchIndex) => ({ batchIndex, batchIndexErrorMessage: errorMessage }))
+    return { ...refused(index, errorCode), errorMessage, recordErrors, logStartOffset: partition.logStartOffset }
   }
   return {
     index, errorCode: ErrorCode.NONE, baseOffset: appended.baseOffset, logAppendTimeMs: appended.logAppendTime,

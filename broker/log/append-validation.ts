@@ -9,14 +9,16 @@ import type { LogConfig } from './log-config.ts'
 export interface Refused {
   readonly errorCode: ErrorCode
   readonly message: string
+  /** Records that are to blame, by their place in the batch; undefined: the batch as a whole is. */
+  readonly recordIndexes?: readonly number[]
 }
 
 export interface ValidationContext {
   readonly config: LogConfig
   /** Wall clock, milliseconds. */
   readonly now: number
-  /** Whether every record of a batch has a key; asked only for compacted topics. */
-  hasKeys(batch: RecordBatch): boolean
+  /** Places in a batch of the records that have no key; asked only for compacted topics. */
+  keyless(batch: RecordBatch): readonly number[]
 }
 
 /** The one batch that `records` holds, checked; or why it is refused. */
@@ -80,7 +82,9 @@ function refuseTimes(batch: RecordBatch, { config, now }: ValidationContext): Re
   return undefined
 }
 
-function refuseKeys(batch: RecordBatch, { config, hasKeys }: ValidationContext): Refused | undefined {
-  if (!config.isCompacted || hasKeys(batch)) return undefined
-  return refuse(ErrorCode.INVALID_RECORD, 'a compacted topic accepts only records with a key')
+function refuseKeys(batch: RecordBatch, { config, keyless }: ValidationContext): Refused | undefined {
+  if (!config.isCompacted) return undefined
+  const recordIndexes = keyless(batch)
+  if (recordIndexes.length === 0) return undefined
+  return { ...refuse(ErrorCode.INVALID_RECORD, 'a compacted topic accepts only records with a key'), recordIndexes }
 }

@@ -12,7 +12,7 @@ import type { BufferPool } from '../runtime/buffer-pool.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Disk } from '../runtime/disk.ts'
 import type { Uuid } from '../runtime/random.ts'
-import { validateAppend } from './append-validation.ts'
+import { type Refused, validateAppend } from './append-validation.ts'
 import { decodeChecked } from './checked-file.ts'
 import { EpochCache, type EpochStart } from './epoch-cache.ts'
 import { type HotBudget, HotRing, type LentBatches } from './hot-ring.ts'
@@ -48,7 +48,8 @@ export interface LogOptions {
   /** Memory for reads from disk. */
   readonly pool: BufferPool
   readonly openBatch: OpenBatch
-  hasKeys(batch: RecordBatch): boolean
+  /** Places in a batch of the records that have no key. */
+  keyless(batch: RecordBatch): readonly number[]
   /** A write failed (`log` goes on), or nothing can be written any more (`stopped`). */
   onFault(cause: unknown, effect: 'appends failed' | 'stopped' | 'not tidied'): void
 }
@@ -176,8 +177,8 @@ export class PartitionLog {
     if (this.#writer.isStopped || this.#isClosing) return Promise.resolve(failed(ErrorCode.KAFKA_STORAGE_ERROR, 'the log has stopped'))
     const now = this.#options.clock.now()
     const config = this.#options.config()
-    const batch = validateAppend(records, { config, now, hasKeys: this.#options.hasKeys })
-    if ('errorCode' in batch) return Promise.resolve(failed(batch.errorCode, batch.message))
+    const batch = validateAppend(records, { config, now, keyless: this.#options.keyless })
+    if ('errorCode' in batch) return Promise.resolve(refused(batch))
     const checked = this.#admitted.check(batch)
     if (checked.kind === 'refused') return Promise.resolve(failed(checked.errorCode, checked.message))
     if (checked.kind === 'duplicate') return this.#answerDuplicate(checked.original)
@@ -381,6 +382,10 @@ export class PartitionLog {
     this.#hot.clear()
     await this.#options.disk.removeDirectory(this.#options.directory)
   }
+}
+
+function refused({ errorCode, message, recordIndexes }: Refused): Appended {
+  return recordIndexes === undefined ? failed(errorCode, message) : { ...failed(errorCode, message), recordIndexes }
 }
 
 const noneAborted: readonly AbortedTransaction[] = []

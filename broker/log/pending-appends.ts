@@ -3,6 +3,8 @@ import { ErrorCode } from '../protocol/error-code.ts'
 export interface Appended {
   readonly errorCode: ErrorCode
   readonly errorMessage?: string
+  /** Records that are to blame, by their place in the batch. */
+  readonly recordIndexes?: readonly number[]
   /** -1 with an error. */
   readonly baseOffset: number
   /** Exclusive. */

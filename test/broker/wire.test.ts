@@ -184,9 +184,11 @@ test('with LogAppendTime records carry the time of the broker', async () => {
   assert.ok(answer.logAppendTimeMs >= before && answer.logAppendTimeMs <= Date.now())
 })
 
-test('a compacted topic refuses records without a key', async () => {
+test('a compacted topic refuses records without a key, and names them', async () => {
   const { name } = await newTopic({ 'cleanup.policy': 'compact' })
-  assert.equal(errorName((await produce(name, batch())).errorCode), 'INVALID_RECORD')
+  const answer = await produce(name, batch({ records: 3 }))
+  assert.equal(errorName(answer.errorCode), 'INVALID_RECORD')
+  assert.deepEqual(answer.recordErrors.map(({ batchIndex }) => batchIndex), [0, 1, 2])
   assert.equal(errorName((await produce(name, batch({ hasKeys: true }))).errorCode), 'NONE')
 })
 

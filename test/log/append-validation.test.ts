@@ -10,7 +10,7 @@ import { aBatch, aMarker, aMoment } from '../support/a-batch.ts'
 import { plainConfig } from './log-world.ts'
 
 function verdict(records: Buffer, config: Partial<LogConfig> = {}, hasKeys = true): ErrorCode {
-  const result = validateAppend(records, { config: { ...plainConfig, ...config }, now: aMoment, hasKeys: () => hasKeys })
+  const result = validateAppend(records, { config: { ...plainConfig, ...config }, now: aMoment, keyless: () => (hasKeys ? [] : [0]) })
   if (result instanceof RecordBatch) return ErrorCode.NONE
   assert(result.message.length > 0)
   return result.errorCode
@@ -84,7 +84,7 @@ test('a number that nobody can mean is refused, not thrown', () => {
 })
 
 test('what cannot be opened has no keys', () => {
-  const context = { config: { ...plainConfig, isCompacted: true }, now: aMoment, hasKeys: () => { throw new MalformedMessage('a varint without an end') } }
+  const context = { config: { ...plainConfig, isCompacted: true }, now: aMoment, keyless: () => { throw new MalformedMessage('a varint without an end') } }
   const refused = validateAppend(aBatch(), context)
   assert.equal('errorCode' in refused && refused.errorCode, INVALID_RECORD)
 })

@@ -43,7 +43,7 @@ export class LogWorld {
   open(options: Partial<LogOptions> = {}): Promise<PartitionLog> {
     return PartitionLog.open({
       disk: this.disk.mount(), clock: this.clock, directory, topicId, partition: 0, config: () => this.config, isSynced: this.isSynced,
-      hot: this.hot, pool: new BufferPool(1 << 20), openBatch: recordsWithTimestamps, hasKeys,
+      hot: this.hot, pool: new BufferPool(1 << 20), openBatch: recordsWithTimestamps, keyless,
       onFault: (cause, effect) => this.faults.push({ cause, effect }), ...options,
     })
   }
@@ -63,8 +63,8 @@ function* recordsWithTimestamps(batch: RecordBatch): Generator<{ offset: number;
   for (const { offset, timestamp } of recordsOf(batch, { bytesMax: 1 << 24 })) yield { offset, timestamp }
 }
 
-function hasKeys(batch: RecordBatch): boolean {
-  return [...recordsOf(batch, { bytesMax: 1 << 24 })].every(({ key }) => key !== null)
+function keyless(batch: RecordBatch): number[] {
+  return [...recordsOf(batch, { bytesMax: 1 << 24 })].flatMap(({ key }, index) => (key === null ? [index] : []))
 }
 
 /** Appends batches one after another; each must be taken. Returns their base offsets. */

@@ -44,7 +44,7 @@ class PartitionWorld {
     const disk = this.log.disk.mount()
     const log = await PartitionLog.open({
       disk, clock, directory, topicId, partition: 0, config: () => this.log.config, isSynced: true, hot: new HotBudget(0),
-      pool: new BufferPool(1 << 20), openBatch: (batch) => recordsOf(batch, { bytesMax: 1 << 24 }), hasKeys: () => false,
+      pool: new BufferPool(1 << 20), openBatch: (batch) => recordsOf(batch, { bytesMax: 1 << 24 }), keyless: () => [],
       onFault: (cause) => this.faults.push(cause),
     })
     const partition = new Partition({ topicId, topicName: 'orders', partition: 0, log, leaderEpoch: ++this.leaderEpoch })
