@@ -8,17 +8,23 @@ export class MalformedMessage extends Error {
   }
 }
 
+/** What a message may take in memory, beside twice what it takes on the wire, in bytes. */
+const heapBytesFree = 8 * 1024 * 1024
+
 /**
- * Reads the protocol's types from a frame. Every length is held against the bytes that are left before anything is
- * made of it, so that no input can make us allocate more than a small multiple of what it sent.
+ * Reads the protocol's types from a frame. Every count and length is held against the bytes that are left before
+ * anything is made of it. That is not enough: a JoinGroup protocol is 3 bytes on the wire and 200 as objects. So a reader also
+ * has a budget of memory, and arrays are charged to it, by what their elements take at least, before they are made.
  */
 export class Reader {
   readonly bytes: Buffer
   position: number
+  #heapBytesLeft: number
 
   constructor(bytes: Buffer, position = 0) {
     this.bytes = bytes
     this.position = position
+    this.#heapBytesLeft = 2 * bytes.length + heapBytesFree
   }
 
   get left(): number {
@@ -45,15 +51,18 @@ export class Reader {
   }
 
   int16(): number {
-    return this.bytes.readInt16BE(this.take(2))
+    return (this.uint16() << 16) >> 16
   }
 
   uint16(): number {
-    return this.bytes.readUInt16BE(this.take(2))
+    const at = this.take(2)
+    return (this.bytes[at]! << 8) | this.bytes[at + 1]!
   }
 
   int32(): number {
-    return this.bytes.readInt32BE(this.take(4))
+    const at = this.take(4)
+    const { bytes } = this
+    return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
   }
 
   int64(): number {
@@ -66,10 +75,12 @@ export class Reader {
 
   /** Unsigned base-128, at most five bytes, within 32 bits. */
   uvarint(): number {
-    let value = 0
-    for (let shift = 0; shift < 35; shift += 7) {
+    const first = this.bytes[this.take(1)]!
+    if (first < 0x80) return first
+    let value = first & 0x7f
+    for (let scale = 0x80; scale <= 0x1000_0000; scale *= 0x80) {
       const byte = this.bytes[this.take(1)]!
-      value += (byte & 0x7f) * 2 ** shift
+      value += (byte & 0x7f) * scale
       if (byte < 0x80) {
         if (value > 0xffff_ffff) break
         return value
@@ -93,11 +104,14 @@ export class Reader {
     return this.bytes.subarray(at, at + length)
   }
 
-  /** A count that the bytes left can hold; -1 stands for null. */
-  count(announced: number, elementBytesMin: number): number {
-    if (announced < -1 || announced > this.left / elementBytesMin) {
+  /** A count that the bytes left can hold, each element at least as long as said on the wire and in memory; -1 stands for null. */
+  count(announced: number, least: { readonly wireBytes: number; readonly heapBytes: number }): number {
+    if (announced < -1 || announced > this.left / least.wireBytes) {
       throw new MalformedMessage(`${announced} elements announced with ${this.left} bytes left`)
     }
+    if (announced <= 0) return announced
+    this.#heapBytesLeft -= announced * least.heapBytes
+    if (this.#heapBytesLeft < 0) throw new MalformedMessage(`${announced} elements take more memory than ${this.bytes.length} bytes may`)
     return announced
   }
 

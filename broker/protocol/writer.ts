@@ -1,8 +1,10 @@
 /**
  * Writes the protocol's types into a buffer that grows, and passes record batches through by reference: `finish`
- * returns the pieces in order, ready for one gathering write.
+ * returns the pieces in order, ready for one gathering write. A number that does not fit its type throws `RangeError`:
+ * it is ours, so that is a defect.
  */
 export class Writer {
+  /** Small ones share Node's pool: a buffer of its own for every reply costs more than writing it. */
   #bytes: Buffer
   #position = 0
   /** Where the piece that is being written starts; what lies before was handed out. */
@@ -11,7 +13,7 @@ export class Writer {
   #piecesLength = 0
 
   constructor(sizeHint = 512) {
-    this.#bytes = Buffer.allocUnsafeSlow(sizeHint)
+    this.#bytes = Buffer.allocUnsafe(sizeHint)
   }
 
   /** Bytes written so far. */
@@ -20,41 +22,58 @@ export class Writer {
   }
 
   #room(length: number): number {
-    const at = this.#position
-    if (at + length > this.#bytes.length) {
-      const bigger = Buffer.allocUnsafeSlow(Math.max((at + length - this.#pieceStart) * 2, 1024))
-      this.#bytes.copy(bigger, 0, this.#pieceStart, at)
-      this.#bytes = bigger
-      this.#position = at - this.#pieceStart
-      this.#pieceStart = 0
-    }
     const start = this.#position
+    if (start + length > this.#bytes.length) return this.#grow(length)
     this.#position = start + length
     return start
   }
 
+  #grow(length: number): number {
+    const written = this.#position - this.#pieceStart
+    const bigger = Buffer.allocUnsafeSlow(Math.max((written + length) * 2, 4096))
+    this.#bytes.copy(bigger, 0, this.#pieceStart, this.#position)
+    this.#bytes = bigger
+    this.#position = written + length
+    this.#pieceStart = 0
+    return written
+  }
+
   bool(value: boolean): void {
-    this.int8(value ? 1 : 0)
+    const at = this.#room(1)
+    this.#bytes[at] = value ? 1 : 0
   }
 
   int8(value: number): void {
+    if (value !== (value << 24) >> 24) throw new RangeError(`not an int8: ${value}`)
     const at = this.#room(1)
-    this.#bytes.writeInt8(value, at)
+    this.#bytes[at] = value
   }
 
   int16(value: number): void {
-    const at = this.#room(2)
-    this.#bytes.writeInt16BE(value, at)
+    if (value !== (value << 16) >> 16) throw new RangeError(`not an int16: ${value}`)
+    this.#twoBytes(value)
   }
 
   uint16(value: number): void {
+    if (value !== (value & 0xffff)) throw new RangeError(`not a uint16: ${value}`)
+    this.#twoBytes(value)
+  }
+
+  #twoBytes(value: number): void {
     const at = this.#room(2)
-    this.#bytes.writeUInt16BE(value, at)
+    const bytes = this.#bytes
+    bytes[at] = value >> 8
+    bytes[at + 1] = value
   }
 
   int32(value: number): void {
+    if (value !== (value | 0)) throw new RangeError(`not an int32: ${value}`)
     const at = this.#room(4)
-    this.#bytes.writeInt32BE(value, at)
+    const bytes = this.#bytes
+    bytes[at] = value >> 24
+    bytes[at + 1] = value >> 16
+    bytes[at + 2] = value >> 8
+    bytes[at + 3] = value
   }
 
   int64(value: number): void {
@@ -68,11 +87,15 @@ export class Writer {
   }
 
   uvarint(value: number): void {
+    if (value < 0x80) {
+      const at = this.#room(1)
+      this.#bytes[at] = value
+      return
+    }
     let left = value
-    while (left > 0x7f) {
+    for (; left > 0x7f; left = Math.floor(left / 128)) {
       const at = this.#room(1)
       this.#bytes[at] = (left % 128) | 0x80
-      left = Math.floor(left / 128)
     }
     const at = this.#room(1)
     this.#bytes[at] = left
@@ -85,6 +108,7 @@ export class Writer {
 
   /** UTF-8 behind a length of 16 bits, as before flexible versions. */
   string(value: string): void {
+    if (this.#shortAscii(value, 2)) return
     const length = Buffer.byteLength(value)
     if (length > 32_767) throw new RangeError(`a string of ${length} bytes is too long`)
     this.int16(length)
@@ -93,10 +117,31 @@ export class Writer {
   }
 
   compactString(value: string): void {
+    if (this.#shortAscii(value, 1)) return
     const length = Buffer.byteLength(value)
     this.uvarint(length + 1)
     const at = this.#room(length)
     this.#bytes.write(value, at)
+  }
+
+  /** Most strings are names: writing those here costs less than two calls into native code. */
+  #shortAscii(value: string, lengthBytes: 1 | 2): boolean {
+    const { length } = value
+    if (length > shortCharactersMax) return false
+    const start = this.#room(lengthBytes + length)
+    const bytes = this.#bytes
+    let at = start
+    if (lengthBytes === 2) bytes[at++] = 0
+    bytes[at++] = lengthBytes === 1 ? length + 1 : length
+    for (let index = 0; index < length; index++) {
+      const code = value.charCodeAt(index)
+      if (code > 0x7f) {
+        this.#position = start
+        return false
+      }
+      bytes[at + index] = code
+    }
+    return true
   }
 
   /** Copies. */
@@ -107,30 +152,67 @@ export class Writer {
 
   /** Passes the buffers on without copying: they must stay untouched until they were sent. */
   appendByReference(buffers: readonly Uint8Array[]): void {
-    if (this.#position > this.#pieceStart) {
-      this.#piecesLength += this.#position - this.#pieceStart
-      this.#pieces.push(this.#bytes.subarray(this.#pieceStart, this.#position))
-      this.#pieceStart = this.#position
-    }
+    this.#handOut()
     for (const buffer of buffers) {
       this.#pieces.push(buffer)
       this.#piecesLength += buffer.length
     }
   }
 
+  #handOut(): void {
+    if (this.#position === this.#pieceStart) return
+    this.#piecesLength += this.#position - this.#pieceStart
+    this.#pieces.push(this.#bytes.subarray(this.#pieceStart, this.#position))
+    this.#pieceStart = this.#position
+  }
+
   /** The pieces in order. The writer is spent. */
   finish(): Uint8Array[] {
-    this.appendByReference([])
+    this.#handOut()
     return this.#pieces
   }
+
+  /** Leaves room for the size of a tagged field, whose value comes next; `endTagged` takes what this returns. */
+  beginTagged(): number {
+    return this.#room(1) - this.#pieceStart
+  }
+
+  /** Puts the size before the value. Tagged fields hold no records, so the value lies in one piece. */
+  endTagged(begun: number): void {
+    const size = this.#position - this.#pieceStart - begun - 1
+    const more = varintLength(size) - 1
+    if (more > 0) {
+      this.#room(more)
+      const valueStart = this.#pieceStart + begun + 1
+      this.#bytes.copyWithin(valueStart + more, valueStart, valueStart + size)
+    }
+    const end = this.#position
+    this.#position = this.#pieceStart + begun
+    this.uvarint(size)
+    this.#position = end
+  }
+}
+
+const shortCharactersMax = 40
+
+function varintLength(value: number): number {
+  return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x20_0000 ? 3 : value < 0x1000_0000 ? 4 : 5
 }
 
 /** The inverse of `readInt64`: the infinities are the widest numbers there are. */
 export function writeInt64(bytes: Buffer, at: number, value: number): void {
   if (!Number.isSafeInteger(value)) return writeWidest(bytes, at, value)
+  if (at + 8 > bytes.length) throw new RangeError(`no room for an int64 at ${at} of ${bytes.length}`)
   const high = Math.floor(value / 0x1_0000_0000)
-  bytes.writeInt32BE(high, at)
-  bytes.writeUInt32BE(value - high * 0x1_0000_0000, at + 4)
+  const low = value - high * 0x1_0000_0000
+  bytes[at] = high >> 24
+  bytes[at + 1] = high >> 16
+  bytes[at + 2] = high >> 8
+  bytes[at + 3] = high
+  bytes[at + 4] = low >>> 24
+  bytes[at + 5] = low >>> 16
+  bytes[at + 6] = low >>> 8
+  bytes[at + 7] = low
 }
 
 function writeWidest(bytes: Buffer, at: number, value: number): void {

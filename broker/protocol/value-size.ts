@@ -1,0 +1,46 @@
+// The least that a value takes, on the wire and in memory, so that a decoder knows what an announced array would cost
+// before it makes one.
+
+import type { Source } from './codec-source.ts'
+import type { AnyField } from './schema.ts'
+
+/** The fewest bytes on the wire. */
+export function wireBytesMin(field: AnyField, source: Source): number {
+  if (field.type.kind === 'array') return source.flexible ? 1 : 4
+  if (field.type.kind === 'struct') {
+    if (source.isNullable(field)) return 1
+    let sum = source.flexible ? 1 : 0
+    for (const member of Object.values(field.type.shape)) {
+      if (source.has(member) && !source.isTagged(member)) sum += wireBytesMin(member, source)
+    }
+    return Math.max(sum, 1)
+  }
+  switch (field.type.name) {
+    case 'bool': case 'int8': return 1
+    case 'int16': case 'uint16': return 2
+    case 'int32': return 4
+    case 'int64': case 'float64': return 8
+    case 'uuid': return 16
+    case 'string': return source.flexible ? 1 : 2
+    case 'bytes': case 'records': return source.flexible ? 1 : 4
+  }
+}
+
+/**
+ * About what a value takes in V8's heap beside what is counted for it elsewhere: an array's elements are, when they are
+ * announced. Of strings the header; what they hold is on the wire too.
+ */
+export function heapBytesOf(field: AnyField): number {
+  const slot = 8
+  if (field.type.kind === 'array') return slot + 56
+  if (field.type.kind === 'struct') {
+    return Object.values(field.type.shape).reduce((sum, member) => sum + heapBytesOf(member), slot + 24)
+  }
+  switch (field.type.name) {
+    case 'bool': case 'int8': case 'int16': case 'uint16': return slot
+    case 'int32': case 'int64': case 'float64': return slot + 16
+    case 'string': return slot + 24
+    case 'uuid': return slot + 40
+    case 'bytes': case 'records': return slot + 200
+  }
+}
