@@ -16,8 +16,8 @@ import type { HandlerOf } from './handler.ts'
 type Answer = ConsumerGroupDescribeResponse['groups'][number]
 type MemberAnswer = Answer['members'][number]
 
-/** Members that speak the consumer protocol; 0 would be classic ones. */
-const consumerMemberType = 1
+/** What a member speaks (KIP-1099). */
+const memberTypes = { classic: 0, consumer: 1 } as const
 
 export function consumerGroupDescribe(groups: Groups): HandlerOf<typeof consumerGroupDescribeApi> {
   return {
@@ -73,7 +73,7 @@ function describedMember(member: ConsumerMember): Omit<MemberAnswer, 'assignment
     clientHost: member.clientHost,
     subscribedTopicNames: member.topicNames,
     subscribedTopicRegex: member.topicRegex ?? '',
-    memberType: consumerMemberType,
+    memberType: member.classic === undefined ? memberTypes.consumer : memberTypes.classic,
   }
 }
 

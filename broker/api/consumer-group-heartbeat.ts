@@ -6,7 +6,8 @@
 //   v1  clients choose their member ids (KIP-1082), and subscribe by patterns in RE2 syntax, which we match in linear time
 // Other than Kafka's, a pattern is resolved at once, and a new target is computed with the heartbeat that calls for it
 // (Kafka 4.3 waits up to group.consumer.assignment.interval.ms). Racks are kept and shown, but no assignor looks at them.
-// Not supported: online migration of classic groups with members (group.consumer.migration.policy=disabled).
+// The first such member to join a classic group of consumers upgrades it, and when the last one goes the group is a
+// classic one again (group.consumer.migration.policy=bidirectional; there is no other).
 
 import { problemWith, refusal, refused } from '../coordinator/consumer/heartbeat-request.ts'
 import type { Groups } from '../coordinator/groups.ts'

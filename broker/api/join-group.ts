@@ -5,7 +5,7 @@
 //   v1  rebalance timeout of its own (KIP-62)       v4  a new member must come back with its id (KIP-394)
 //   v5  static members (KIP-345)                    v7  the protocol type is told (KIP-559)
 //   v8  the reason is sent (KIP-800), and ignored   v9  a static leader may skip assigning (KIP-814)
-// Not supported: joining a group of the new protocol (KIP-848) as a classic member.
+// In a group that was upgraded to the new protocol (KIP-848) a join is a classic member's step towards its target.
 
 import { joinRefused } from '../coordinator/classic/classic-change.ts'
 import type { Groups } from '../coordinator/groups.ts'

@@ -1,13 +1,16 @@
 import { decideHeartbeat, type Heartbeat } from './classic/heartbeat.ts'
-import { decideJoin, joinToConsumerGroup, type Join } from './classic/join.ts'
+import { decideJoin, type Join } from './classic/join.ts'
 import { decideLeave, type Leave } from './classic/leave.ts'
 import { decideSync, type Sync } from './classic/sync.ts'
 import { decideTimeouts } from './classic/timeouts.ts'
 import type { ClassicGroup } from './classic/classic-group.ts'
+import type { ConsumerGroup } from './consumer/consumer-group.ts'
 import { type ConsumerHeartbeat, decideConsumerHeartbeat } from './consumer/heartbeat.ts'
 import { decideConsumerTimeouts } from './consumer/timeouts.ts'
 import { type Circumstances, type Decision, nothing, replyOnly, type Ticket } from './decision.ts'
 import type { Group } from './group.ts'
+import { joinOfClassic } from './migration/join.ts'
+import { heartbeatOfClassic, leaveConsumerGroup, syncOfClassic } from './migration/requests.ts'
 import { type CommitOffsets, decideCommit } from './offsets/commit.ts'
 import { decideDeleteGroup, decideDeleteOffsets, decideForgetTopics, type DeleteOffsets } from './offsets/delete.ts'
 import { decideExpiry } from './offsets/expiry.ts'
@@ -31,11 +34,12 @@ export type Command =
 
 /** Pure: what a command leads to depends on what is given here and on nothing else. */
 export function decide(group: Group, command: Command, now: Circumstances): Decision {
+  const consumers = consumersOf(group)
   switch (command.kind) {
-    case 'join': return hasConsumers(group) ? joinToConsumerGroup(command) : decideJoin(classicOf(group), command, now)
-    case 'sync': return decideSync(classicOf(group), command, now)
-    case 'heartbeat': return decideHeartbeat(classicOf(group), command)
-    case 'leave': return decideLeave(classicOf(group), command, now)
+    case 'join': return consumers ? joinOfClassic(consumers, command, now) : decideJoin(classicOf(group), command, now)
+    case 'sync': return consumers ? syncOfClassic(consumers, command, now) : decideSync(classicOf(group), command, now)
+    case 'heartbeat': return consumers ? heartbeatOfClassic(consumers, command) : decideHeartbeat(classicOf(group), command)
+    case 'leave': return consumers ? leaveConsumerGroup(consumers, command, now) : decideLeave(classicOf(group), command, now)
     case 'consumerHeartbeat': return decideConsumerHeartbeat(group, command, now)
     case 'commitOffsets': return decideCommit(group, command, now)
     case 'deleteOffsets': return decideDeleteOffsets(group, command)
@@ -52,8 +56,9 @@ function classicOf({ membership }: Group): ClassicGroup | undefined {
   return membership?.kind === 'classic' ? membership : undefined
 }
 
-function hasConsumers({ membership }: Group): boolean {
-  return membership?.kind === 'consumer' && membership.members.size > 0
+/** Classic requests to a consumer group with members are those of a migration (migration/). */
+function consumersOf({ membership }: Group): ConsumerGroup | undefined {
+  return membership?.kind === 'consumer' && membership.members.size > 0 ? membership : undefined
 }
 
 type Timeouts = Extract<Command, { readonly kind: 'timeouts' }>

@@ -151,7 +151,9 @@ interface StoredClassicMember {
 
 type StoredAssignment = [Uuid, number[]][]
 
-interface StoredConsumerMember extends Omit<ConsumerMember, 'assigned' | 'state' | 'instanceId' | 'rackId' | 'topicRegex' | 'assignor'> {
+type Restated = 'assigned' | 'state' | 'instanceId' | 'rackId' | 'topicRegex' | 'assignor' | 'classic'
+
+interface StoredConsumerMember extends Omit<ConsumerMember, Restated> {
   readonly instanceId?: string
   readonly rackId?: string
   readonly topicRegex?: string
@@ -160,10 +162,11 @@ interface StoredConsumerMember extends Omit<ConsumerMember, 'assigned' | 'state'
   readonly assigned: StoredAssignment
   readonly revoking?: StoredAssignment
   readonly target?: StoredAssignment
+  readonly classic?: { readonly sessionTimeoutMs: number; readonly protocols: readonly (readonly [name: string, metadata: string])[] }
 }
 
 function consumerItem(group: ConsumerGroup, memberId: string): Json {
-  const { state, assigned, ...member } = group.members.get(memberId)!
+  const { state, assigned, classic, ...member } = group.members.get(memberId)!
   const target = group.targets.get(memberId)
   return {
     ...member,
@@ -171,6 +174,10 @@ function consumerItem(group: ConsumerGroup, memberId: string): Json {
     assigned: storedAssignment(assigned),
     revoking: state.kind === 'unrevoked' ? storedAssignment(state.revoking) : undefined,
     target: target === undefined ? undefined : storedAssignment(target),
+    classic: classic && {
+      sessionTimeoutMs: classic.sessionTimeoutMs,
+      protocols: classic.protocols.map(({ name, metadata }) => [name, metadata.toString('base64')]),
+    },
   }
 }
 
@@ -220,11 +227,15 @@ function consumerRecords(
   { epoch, assignmentEpoch, topicsHash }: ConsumerHead, stored: readonly StoredConsumerMember[],
   subscribedBy: (members: readonly ConsumerMember[]) => ReadonlySet<string>,
 ): ConsumerRecord[] {
-  const members = stored.map(({ target: _, revoking, assigned, state, ...rest }): ConsumerMember => ({
+  const members = stored.map(({ target: _, revoking, assigned, state, classic, ...rest }): ConsumerMember => ({
     ...rest,
     instanceId: rest.instanceId, rackId: rest.rackId, topicRegex: rest.topicRegex, assignor: rest.assignor,
     assigned: readAssignment(assigned),
     state: state === 'unrevoked' ? { kind: state, revoking: readAssignment(revoking) } : { kind: state },
+    classic: classic && {
+      sessionTimeoutMs: classic.sessionTimeoutMs,
+      protocols: classic.protocols.map(([name, metadata]) => ({ name, metadata: Buffer.from(metadata, 'base64') })),
+    },
   }))
   const targets = new Map<string, Assignment>()
   for (const { memberId, target } of stored) if (target !== undefined) targets.set(memberId, readAssignment(target))

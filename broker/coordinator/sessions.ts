@@ -1,5 +1,5 @@
 import type { ClassicGroup } from './classic/classic-group.ts'
-import type { ConsumerGroup } from './consumer/consumer-group.ts'
+import type { ConsumerGroup, ConsumerMember } from './consumer/consumer-group.ts'
 import type { Circumstances, Touch } from './decision.ts'
 import type { Group } from './group.ts'
 
@@ -10,7 +10,10 @@ import type { Group } from './group.ts'
 export class Sessions {
   /** Monotonic milliseconds by member id. */
   readonly #deadlines = new Map<string, number>()
-  /** Until when a member of a consumer group must have given up partitions, and at which epoch it was told. */
+  /**
+   * Until when a member of a consumer group must have given up partitions, or, if it speaks the classic protocol, must
+   * have joined again; and the epoch at which it was told.
+   */
   readonly #revocations = new Map<string, { readonly epoch: number; readonly deadline: number }>()
 
   get size(): number {
@@ -40,11 +43,13 @@ export class Sessions {
     }
   }
 
-  #followConsumers({ members }: ConsumerGroup, { monotonic, settings }: Circumstances): void {
-    for (const memberId of [...this.#revocations.keys()]) if (!members.has(memberId)) this.#revocations.delete(memberId)
-    for (const { memberId, epoch, state, rebalanceTimeoutMs } of members.values()) {
-      if (!this.#deadlines.has(memberId)) this.#deadlines.set(memberId, monotonic + settings.consumerSessionTimeoutMs)
-      if (state.kind !== 'unrevoked') this.#revocations.delete(memberId)
+  #followConsumers(group: ConsumerGroup, { monotonic, settings }: Circumstances): void {
+    for (const memberId of [...this.#revocations.keys()]) if (!group.members.has(memberId)) this.#revocations.delete(memberId)
+    for (const member of group.members.values()) {
+      const { memberId, epoch, rebalanceTimeoutMs, classic } = member
+      const sessionTimeoutMs = classic?.sessionTimeoutMs ?? settings.consumerSessionTimeoutMs
+      if (!this.#deadlines.has(memberId)) this.#deadlines.set(memberId, monotonic + sessionTimeoutMs)
+      if (!mustAct(member, group)) this.#revocations.delete(memberId)
       else if (this.#revocations.get(memberId)?.epoch !== epoch) {
         this.#revocations.set(memberId, { epoch, deadline: monotonic + rebalanceTimeoutMs })
       }
@@ -74,4 +79,8 @@ export class Sessions {
 function isKnown(membership: Group['membership'], memberId: string): boolean {
   if (membership === undefined) return false
   return membership.members.has(memberId) || (membership.kind === 'classic' && membership.pendingJoins.has(memberId))
+}
+
+function mustAct({ state, epoch, classic }: ConsumerMember, group: ConsumerGroup): boolean {
+  return state.kind === 'unrevoked' || (classic !== undefined && epoch < group.epoch)
 }

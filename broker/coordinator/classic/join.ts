@@ -43,11 +43,6 @@ export function decideJoin(group: ClassicGroup | undefined, join: Join, now: Cir
   return change.decision()
 }
 
-/** Classic members cannot join a group of KIP-848: online migration is not served (group.consumer.migration.policy=disabled). */
-export function joinToConsumerGroup({ request, ticket }: Join): Decision {
-  return replyOnly(ticket, joinRefused(request.memberId, ErrorCode.INCONSISTENT_GROUP_PROTOCOL))
-}
-
 function hasRoom(group: ClassicGroup, memberId: string, membersMax: number): boolean {
   const member = group.members.get(memberId)
   if (group.phase.state === 'Empty') return true

@@ -35,7 +35,7 @@ export function chooseProtocol(members: Members): string | undefined {
 }
 
 /** The same protocols in the same order with the same metadata: nothing that would call for a rebalance. */
-export function hasSameProtocols(member: ClassicMember, protocols: readonly Protocol[]): boolean {
+export function hasSameProtocols(member: Pick<ClassicMember, 'protocols'>, protocols: readonly Protocol[]): boolean {
   return member.protocols.length === protocols.length && member.protocols.every(({ name, metadata }, index) => {
     const other = protocols[index]!
     return name === other.name && metadata.equals(other.metadata)

@@ -8,7 +8,7 @@
 //            ▲  ◀─────────────────────────────────────────────────────────────────────────────────────┤
 //            └── all partitions of the target are free ── Unreleased ◀──others still hold some of them┘
 
-import type { ClassicGroup } from '../classic/classic-group.ts'
+import type { ClassicGroup, Protocol } from '../classic/classic-group.ts'
 import { type Assignment, emptyAssignment } from './assignment.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
 
@@ -43,6 +43,14 @@ export interface ConsumerMember {
   /** What the member may consume. */
   readonly assigned: Assignment
   readonly state: MemberState
+  /** It speaks the classic protocol: the group is being migrated (migration/). */
+  readonly classic: ClassicFacts | undefined
+}
+
+/** What a member that joins by JoinGroup says beside its subscription. */
+export interface ClassicFacts {
+  readonly sessionTimeoutMs: number
+  readonly protocols: readonly Protocol[]
 }
 
 export type MemberState =

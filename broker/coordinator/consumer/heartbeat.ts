@@ -8,6 +8,7 @@ import { type ConsumerGroup, type ConsumerMember } from './consumer-group.ts'
 import { memberEpoch, type Refusal, refusal, refused } from './heartbeat-request.ts'
 import { decideLeaving } from './leave.ts'
 import { findMember } from './member-identity.ts'
+import { planUpgrade } from '../migration/upgrade.ts'
 import { reconcile } from './reconcile.ts'
 
 export interface ConsumerHeartbeat {
@@ -24,19 +25,21 @@ export interface ConsumerHeartbeat {
  */
 export function decideConsumerHeartbeat(group: Group, heartbeat: ConsumerHeartbeat, now: Circumstances): Decision {
   const { request, ticket } = heartbeat
-  const found = consumerGroupFor(group, request)
-  if ('errorCode' in found) return replyOnly(ticket, refused(found))
-  if (request.memberEpoch < 0) return decideLeaving(found.group, heartbeat, now)
-  return beat(found.group, heartbeat, now)
+  const { membership } = group
+  if (membership?.kind === 'consumer') {
+    return request.memberEpoch < 0 ? decideLeaving(membership, heartbeat, now) : beat(membership, heartbeat, now)
+  }
+  if (request.memberEpoch !== memberEpoch.joining) return replyOnly(ticket, refused(noConsumerGroup(group)))
+  // Whoever joins makes the group, also of a classic one that is empty.
+  if (membership === undefined || membership.phase.state === 'Empty') return beat(undefined, heartbeat, now)
+  const upgrade = planUpgrade(membership, now)
+  if (upgrade === undefined) return replyOnly(ticket, refused(noConsumerGroup(group)))
+  const decision = beat(upgrade.group, heartbeat, now)
+  if (decision.records.length === 0) return decision
+  return { ...decision, records: [...upgrade.records, ...decision.records], replies: [...upgrade.replies, ...decision.replies] }
 }
 
-/** Whoever joins makes the group, also of a classic one that is empty. */
-function consumerGroupFor(
-  { groupId, membership }: Group, request: ConsumerGroupHeartbeatRequest,
-): { readonly group: ConsumerGroup | undefined } | Refusal {
-  if (membership?.kind === 'consumer') return { group: membership }
-  const isFree = membership === undefined || membership.phase.state === 'Empty'
-  if (isFree && request.memberEpoch === memberEpoch.joining) return { group: undefined }
+function noConsumerGroup({ groupId, membership }: Group): Refusal {
   const message = membership === undefined ? `there is no group ${groupId}` : `the group ${groupId} is not a consumer group`
   return refusal(ErrorCode.GROUP_ID_NOT_FOUND, message)
 }
@@ -96,6 +99,7 @@ function updatedMember(member: ConsumerMember, { request, client }: From): Consu
     // An empty pattern takes the subscription by pattern back.
     topicRegex: regex === null ? member.topicRegex : regex === '' ? undefined : regex,
     assignor: request.serverAssignor ?? member.assignor,
+    classic: undefined,
   }
   const fields = Object.keys(updated) as (keyof ConsumerMember)[]
   return fields.every((name) => updated[name] === member[name]) ? member : updated

@@ -1,6 +1,7 @@
 import { ErrorCode } from '../../protocol/error-code.ts'
 import type { ConsumerGroupHeartbeatResponse } from '../../protocol/messages/consumer-group-heartbeat.ts'
 import { type Circumstances, type Decision, replyOnly } from '../decision.ts'
+import { planDowngrade } from '../migration/downgrade.ts'
 import { ConsumerChange } from './consumer-change.ts'
 import { type ConsumerGroup, type ConsumerMember, emptyConsumerGroup, stable } from './consumer-group.ts'
 import type { ConsumerHeartbeat } from './heartbeat.ts'
@@ -25,10 +26,15 @@ function absence(member: ConsumerMember): Decision['records'] {
   return [{ type: 'consumerMember', member: { ...member, epoch: leavingForAWhile, previousEpoch: member.epoch, state: stable } }]
 }
 
-/** Members are gone, by themselves or by force: the others get a new epoch, and with it what these had. */
-export function removal(group: ConsumerGroup, memberIds: readonly string[], { topics }: Circumstances): Decision['records'] {
-  const change = new ConsumerChange(group, topics)
+/**
+ * Members are gone, by themselves or by force: the others get a new epoch, and with it what these had. Where only
+ * members of the classic protocol are left, the group goes back to that.
+ */
+export function removal(group: ConsumerGroup, memberIds: readonly string[], now: Circumstances): Decision['records'] {
+  const change = new ConsumerChange(group, now.topics)
   change.add(...memberIds.map((memberId) => ({ type: 'consumerMemberGone' as const, memberId })))
+  const downgrade = planDowngrade(change.group, now)
+  if (downgrade !== undefined) return downgrade
   change.raiseEpoch()
   return change.records
 }

@@ -39,7 +39,7 @@ function findStatic(change: ConsumerChange, claim: Claim): ConsumerMember | Refu
 }
 
 /** A static member is back: what it had, and was to have, is its again. */
-function takePlace(
+export function takePlace(
   change: ConsumerChange, { holder, memberId }: { readonly holder: ConsumerMember; readonly memberId: string },
 ): ConsumerMember {
   const { targets, assignmentEpoch } = change.group

@@ -6,5 +6,6 @@ export function newMember(memberId: string): ConsumerMember {
   return {
     memberId, instanceId: undefined, rackId: undefined, clientId: '', clientHost: '', rebalanceTimeoutMs: -1,
     topicNames: [], topicRegex: undefined, assignor: undefined, epoch: 0, previousEpoch: -1, assigned: emptyAssignment, state: stable,
+    classic: undefined,
   }
 }

@@ -56,6 +56,12 @@ function takenAmong(wanted: Assignment, { members }: ConsumerGroup): Assignment 
   return taken
 }
 
+/** Do others still hold something of the member's target? */
+export function isHeldUp(member: ConsumerMember, group: ConsumerGroup): boolean {
+  const target = group.targets.get(member.memberId) ?? emptyAssignment
+  return takenAmong(minus(target, member.assigned), group).size > 0
+}
+
 type Step = Pick<ConsumerMember, 'epoch' | 'assigned' | 'state'>
 
 function moved(member: ConsumerMember, step: Step): ConsumerMember {

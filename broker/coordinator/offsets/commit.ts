@@ -84,6 +84,7 @@ function checkConsumer(group: ConsumerGroup, { memberId, epoch, version }: Who):
   if (epoch < 0 && group.members.size === 0) return ErrorCode.NONE
   const member = group.members.get(memberId)
   if (member === undefined) return ErrorCode.UNKNOWN_MEMBER_ID
+  if (member.classic !== undefined) return epoch === member.epoch ? ErrorCode.NONE : ErrorCode.ILLEGAL_GENERATION
   // Older clients would not understand that their epoch is stale.
   if (version < 9) return ErrorCode.UNSUPPORTED_VERSION
   return epoch === member.epoch ? ErrorCode.NONE : ErrorCode.STALE_MEMBER_EPOCH

@@ -13,5 +13,6 @@ export function checkFetch({ membership }: Group, { memberId, memberEpoch }: Off
   if (memberId === null && memberEpoch < 0) return ErrorCode.NONE
   const member = membership.members.get(memberId ?? '')
   if (member === undefined) return ErrorCode.UNKNOWN_MEMBER_ID
-  return member.epoch === memberEpoch ? ErrorCode.NONE : ErrorCode.STALE_MEMBER_EPOCH
+  if (member.epoch === memberEpoch) return ErrorCode.NONE
+  return member.classic === undefined ? ErrorCode.STALE_MEMBER_EPOCH : ErrorCode.ILLEGAL_GENERATION
 }
