@@ -27,8 +27,7 @@ export async function startBroker(given: Config): Promise<void> {
     await run(config, logger)
   } catch (cause) {
     logger.fatal({ cause }, 'the broker could not start')
-    process.exitCode = 1
-    process.exit()
+    process.exit(1)
   }
 }
 
@@ -36,10 +35,13 @@ async function run(config: Config, logger: PinoLogger): Promise<void> {
   await nodeDisk.makeDirectory(config.data)
   const metrics = new Metrics()
   metrics.collectProcess()
-  const table = await openTable(config.table ?? `sqlite:${join(config.data, 'table.db')}`, {
-    clock: nodeClock, random: nodeRandom, failed: (cause) => die(logger, cause, 'the table failed'),
-  })
-  const tierIo = await openTierIo(config, logger)
+  // Each starts a thread of its own, so they start side by side.
+  const [table, tierIo] = await Promise.all([
+    openTable(config.table ?? `sqlite:${join(config.data, 'table.db')}`, {
+      clock: nodeClock, random: nodeRandom, failed: (cause) => die(logger, cause, 'the table failed'),
+    }),
+    openTierIo(config, logger),
+  ])
   const broker = await Broker.start(config, {
     clock: nodeClock, random: nodeRandom, disk: nodeDisk, network: nodeNetwork, logger, metrics, table, tierIo,
   })
@@ -56,10 +58,12 @@ async function run(config: Config, logger: PinoLogger): Promise<void> {
 
 /** The object store, behind a thread of its own: whoever reads history must not slow down whoever writes. */
 function openTierIo(config: Config, logger: PinoLogger): Promise<TierIo> {
+  const store = parseObjectStoreAddress(config.objects ?? `file:${join(config.data, 'objects')}`)
   return TierWorkerClient.open({
-    store: parseObjectStoreAddress(config.objects ?? `file:${join(config.data, 'objects')}`),
+    store,
     cacheDirectory: join(config.data, 'cache'),
-    limits: tierIoLimits,
+    // What is in a folder is on a disk already: a cache of it would only hold it twice.
+    limits: store.kind === 'folder' ? { ...tierIoLimits, blockFileBytesMax: 0 } : tierIoLimits,
     callsMax: limits.tier.callsMax,
     onFault: (fault) => logger.warn({ fault }, 'the tier\'s thread had a fault that costs speed only'),
     onDeath: (cause) => die(logger, cause, 'the tier\'s thread ended'),
