@@ -48,9 +48,10 @@ function mayBeBatch(bytes: Buffer, at: number, endOffset: number): boolean {
 /**
  * Whether a sector between the bad batch and the later one was never written. The first sector may begin with what was
  * synced long before: of that one only what lies behind `position` has to be zeros, and enough of it that the batch that
- * belongs there would not be zeros itself.
+ * belongs there would not be zeros itself. The last one may end with the zeros that a whole batch begins with.
  */
-async function hasZeroSector({ file, position, endOffset }: Parameters<typeof isTornTail>[0], end: number): Promise<boolean> {
+async function hasZeroSector({ file, position, endOffset }: Parameters<typeof isTornTail>[0], later: number): Promise<boolean> {
+  const end = Math.ceil(later / sectorBytes) * sectorBytes
   for (let start = position; start < end; ) {
     const pieceEnd = Math.min(Math.floor(start / pieceBytes + 1) * pieceBytes, end)
     const piece = await readAt(file, start, pieceEnd - start)

@@ -1,0 +1,175 @@
+// What a replica does to its log when it enters an epoch: cut it back to where it agrees with the leader's, or begin anew.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { LogError } from '../../broker/log/log-error.ts'
+import type { PartitionLog } from '../../broker/log/partition-log.ts'
+import { ErrorCode } from '../../broker/protocol/error-code.ts'
+import { aBatch } from '../support/a-batch.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
+import { appendAll, LogWorld, readAll, segmentPath } from './log-world.ts'
+
+const batchBytes = aBatch({ records: 2, producerId: 5 }).length
+
+/** Ten batches of two records, three to a segment; a new epoch every four batches. */
+async function ten(seed = 1): Promise<{ world: LogWorld; log: PartitionLog }> {
+  const world = new LogWorld({ seed }, { segmentBytes: 3 * batchBytes })
+  const log = await world.open()
+  for (let index = 0; index < 10; index++) {
+    await appendAll(log, [aBatch({ records: 2, producerId: 5, baseSequence: 2 * index, fill: index })], 1 + Math.floor(index / 4))
+  }
+  return { world, log }
+}
+
+async function assertEndsAt(log: PartitionLog, batches: number): Promise<void> {
+  assert.deepEqual([log.endOffset, log.durableEndOffset], [2 * batches, 2 * batches])
+  assert.deepEqual((await readAll(log)).map(({ baseSequence }) => baseSequence), Array.from({ length: batches }, (_, index) => 2 * index))
+  assert.deepEqual(log.epochs.starts, [{ epoch: 1, startOffset: 0 }, { epoch: 2, startOffset: 8 }, { epoch: 3, startOffset: 16 }].slice(0, Math.ceil(batches / 4)))
+  assert.equal(log.producers.describe()[0]?.lastSequence, batches === 0 ? undefined : 2 * batches - 1)
+}
+
+for (let offset = 0; offset <= 21; offset++) {
+  test(`cut at ${offset}, a log ends with the last batch that lies whole before it, and goes on from there`, async () => {
+    const { world, log } = await ten()
+    const batches = Math.min(Math.floor(offset / 2), 10)
+    await log.truncateTo(offset)
+    await assertEndsAt(log, batches)
+    world.disk.crash()
+    const again = await world.open()
+    await assertEndsAt(again, batches)
+    const wrong = await again.append(aBatch({ producerId: 5, records: 2, baseSequence: 2 * batches + 2 }), { leaderEpoch: 9 })
+    assert.equal(wrong.errorCode, batches === 0 ? ErrorCode.NONE : ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
+    await appendAll(again, [aBatch({ producerId: 6 })], 9)
+    assert.equal((await readAll(again)).at(-1)!.leaderEpoch, 9)
+    await again.close()
+    assert((await world.open()).wasClean)
+  })
+}
+
+test('after a cut the same log goes on, with reads from memory and disk', async () => {
+  const { log } = await ten()
+  await log.truncateTo(9)
+  await appendAll(log, [4, 5, 6, 7].map((index) => aBatch({ records: 2, producerId: 5, baseSequence: 2 * index, fill: 99 })), 4)
+  const batches = await readAll(log)
+  assert.deepEqual(batches.map(({ baseOffset }) => baseOffset), [0, 2, 4, 6, 8, 10, 12, 14])
+  assert.deepEqual(batches.map(({ leaderEpoch }) => leaderEpoch), [1, 1, 1, 1, 4, 4, 4, 4])
+  assert.deepEqual(log.epochs.starts, [{ epoch: 1, startOffset: 0 }, { epoch: 4, startOffset: 8 }])
+  assert.deepEqual(log.sealedSegments().map(({ baseOffset }) => baseOffset), [0])
+})
+
+test('an epoch that began at the very end is forgotten although nothing is cut', async () => {
+  const { log } = await ten()
+  log.epochs.note(7, 20)
+  await log.truncateTo(20)
+  assert.equal(log.epochs.latest, 3)
+})
+
+test('what arrives during a cut is not led here', async () => {
+  const { log } = await ten()
+  const before = log.append(aBatch({ fill: 50 }), { leaderEpoch: 3 })
+  const cut = log.truncateTo(8)
+  const during = log.append(aBatch({ fill: 51 }), { leaderEpoch: 3 })
+  assert.equal((await during).errorCode, ErrorCode.NOT_LEADER_OR_FOLLOWER)
+  assert.equal((await before).errorCode, ErrorCode.NONE)
+  await cut
+  await assertEndsAt(log, 4)
+  assert.equal((await log.append(aBatch(), { leaderEpoch: 4 })).baseOffset, 8)
+})
+
+test('a power loss during a cut leaves a log that is whole, and not shorter than the cut', async () => {
+  for (let seed = 0; seed < 300; seed++) {
+    const random = new SeededRandom(seed)
+    const { world, log } = await ten(seed)
+    const offset = random.between(0, 20)
+    world.disk.powerLossAt = world.disk.operations + random.between(1, 40)
+    const isDone = await log.truncateTo(offset).then(() => true, () => false)
+    world.disk.crash()
+    const again = await world.open()
+    const batches = again.durableEndOffset / 2
+    assert(batches >= Math.floor(offset / 2), `seed ${seed}`)
+    if (isDone) assert.equal(batches, Math.floor(offset / 2), `seed ${seed}`)
+    await assertEndsAt(again, batches)
+    await again.truncateTo(offset)
+    await assertEndsAt(again, Math.floor(offset / 2))
+  }
+})
+
+const lineage = [{ epoch: 1, startOffset: 0 }, { epoch: 5, startOffset: 60 }]
+
+/** The producers as of the end of a log's second segment, as a tier keeps them. */
+async function aSnapshot(): Promise<Buffer> {
+  const { log } = await ten()
+  // Sealed segments are settled behind the appends.
+  await new Promise((resolve) => setImmediate(resolve))
+  return (await log.sealedSegments()[1]!.sections()).producers
+}
+
+test('a log begins anew at an offset with what was before it', async () => {
+  const producers = await aSnapshot()
+  for (const logStartOffset of [100, 40]) {
+    for (const restart of ['none', 'crash', 'close'] as const) {
+      const { world, log: first } = await ten()
+      await first.startFresh(100, { epochs: lineage, producers, logStartOffset })
+      if (restart === 'crash') world.disk.crash()
+      if (restart === 'close') await first.close()
+      const log = restart === 'none' ? first : await world.open()
+      assert.deepEqual([log.logStartOffset, log.localStartOffset, log.durableEndOffset], [logStartOffset, 100, 100])
+      assert.deepEqual(log.epochs.starts, lineage)
+      assert.deepEqual(await readAll(log), [])
+      const gap = await log.append(aBatch({ records: 2, producerId: 5, baseSequence: 14 }), { leaderEpoch: 6 })
+      assert.equal(gap.errorCode, ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
+      const next = await log.append(aBatch({ records: 2, producerId: 5, baseSequence: 12 }), { leaderEpoch: 6 })
+      assert.deepEqual([next.errorCode, next.baseOffset], [ErrorCode.NONE, 100])
+      world.disk.crash()
+      const again = await world.open()
+      assert.deepEqual([again.logStartOffset, again.localStartOffset, again.durableEndOffset], [logStartOffset, 100, 102])
+      assert.equal(again.producers.describe()[0]?.lastSequence, 13)
+      assert.deepEqual(again.epochs.starts, [...lineage, { epoch: 6, startOffset: 100 }])
+    }
+  }
+})
+
+test('a power loss while a log begins anew leaves the old one or the new one', async () => {
+  const producers = await aSnapshot()
+  const seen = new Set<string>()
+  for (let seed = 0; seed < 300; seed++) {
+    const random = new SeededRandom(seed)
+    const { world, log } = await ten(seed)
+    world.disk.powerLossAt = world.disk.operations + random.between(1, 45)
+    const isDone = await log.startFresh(100, { epochs: lineage, producers, logStartOffset: 40 }).then(() => true, () => false)
+    world.disk.crash()
+    const again = await world.open()
+    if (again.durableEndOffset === 20) {
+      assert(!isDone, `seed ${seed}`)
+      seen.add('old')
+      await assertEndsAt(again, 10)
+    } else {
+      seen.add('new')
+      assert.deepEqual([again.logStartOffset, again.localStartOffset, again.durableEndOffset], [40, 100, 100], `seed ${seed}`)
+      assert.deepEqual(again.epochs.starts, lineage)
+      assert.equal(again.producers.describe()[0]?.lastSequence, 11)
+      assert.deepEqual(world.names().filter((name) => name.endsWith('.log')), ['00000000000000000100.log'])
+    }
+  }
+  assert.deepEqual([...seen].sort(), ['new', 'old'])
+})
+
+test('a log does not begin with producers that are damaged, and stays what it was', async () => {
+  const { log } = await ten()
+  const producers = await aSnapshot()
+  producers[20]! ^= 1
+  await assert.rejects(async () => log.startFresh(100, { epochs: lineage, producers, logStartOffset: 100 }),
+    (error) => error instanceof LogError && error.code === 'damaged')
+  await assertEndsAt(log, 10)
+})
+
+test('a cut that the disk does not carry out ends the log, for nobody knows how long it is', async () => {
+  const { world, log } = await ten()
+  world.disk.fault = ({ kind, path }) => (kind === 'remove' && path === segmentPath(12) ? 'EIO' : undefined)
+  await assert.rejects(log.truncateTo(4))
+  assert.equal((await log.append(aBatch(), { leaderEpoch: 9 })).errorCode, ErrorCode.KAFKA_STORAGE_ERROR)
+  world.disk.fault = () => undefined
+  const again = await world.open()
+  await again.truncateTo(4)
+  await assertEndsAt(again, 2)
+})
