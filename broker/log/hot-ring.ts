@@ -162,7 +162,8 @@ export class HotRing {
   }
 }
 
-const gone: HotBatch = { baseOffset: -1, endOffset: -1, slab: { memory: Buffer.alloc(0), filled: 0, lent: 0, rings: [] }, start: 0, length: 0 }
+const noSlab: Slab = { memory: Buffer.alloc(0), filled: 0, lent: 0, rings: [] }
+const gone: HotBatch = { baseOffset: -1, endOffset: -1, slab: noSlab, start: 0, length: 0 }
 
 function lend(buffers: readonly Buffer[], slabs: readonly Slab[]): LentBatches {
   for (const slab of slabs) slab.lent++

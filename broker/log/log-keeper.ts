@@ -263,7 +263,10 @@ export class LogKeeper {
     const { files, segments, isSynced } = this.#options
     const durableOffset = this.#durable()
     const sealed = segments.all.flatMap((segment, index) => this.#settled.has(segment)
-      ? [[segment.baseOffset, segments.all[index + 1]!.baseOffset, segment.bytes, segment.maxTimestamp, segment.abortedCount] as const] : [])
+      ? [[
+        segment.baseOffset, segments.all[index + 1]!.baseOffset, segment.bytes, segment.maxTimestamp, segment.abortedCount,
+      ] as const]
+      : [])
     await files.writeCheckpoint({
       version: 1, logStartOffset: this.#logStartOffset, durableOffset, isSynced, sealed, clean: null, fresh: null, ...special,
     })

@@ -60,7 +60,9 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
  * Ends what `startFresh` began: the segments are those of the log before. The new one gets its first segment at once,
  * empty: what lies below it is elsewhere, and without a segment nothing would say where this disk's part begins.
  */
-async function startOver({ disk, directory, files }: RecoveryOptions, checkpoint: Checkpoint, offsets: readonly number[]): Promise<Recovered> {
+async function startOver(
+  { disk, directory, files }: RecoveryOptions, checkpoint: Checkpoint, offsets: readonly number[],
+): Promise<Recovered> {
   const { epochs, producers, logStartOffset } = checkpoint.fresh!
   const start = checkpoint.logStartOffset
   const state = ProducerState.restore(producers)

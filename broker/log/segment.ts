@@ -260,7 +260,8 @@ function skipBefore(bytes: Buffer, offset: number): number {
 
 /** Enough of a check to notice that lengths have led astray; the checksum is the reader's to look at. */
 function isHeader(batch: RecordBatch): boolean {
-  return batch.magic === 2 && batch.length >= batchHeaderBytes && baseOffsetAt(batch.bytes, 0) < Number.MAX_SAFE_INTEGER && batch.lastOffsetDelta >= 0
+  return batch.magic === 2 && batch.length >= batchHeaderBytes && batch.lastOffsetDelta >= 0 &&
+    baseOffsetAt(batch.bytes, 0) < Number.MAX_SAFE_INTEGER
 }
 
 export function segmentName(baseOffset: number, kind: 'log' | 'index' | 'producers'): string {
