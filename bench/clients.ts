@@ -1,0 +1,78 @@
+// The programs that put load on a broker: the same ones on each of them. Each prints what it measured.
+
+import { join } from 'node:path'
+import { output, tool } from '../test/interop/shell.ts'
+import { places } from '../scripts/peer/cache.ts'
+
+export interface Throughput {
+  readonly records: number
+  /** Of values. */
+  readonly bytes: number
+  readonly seconds: number
+}
+
+export interface Latency {
+  /** Microseconds from when a record was due to when it was received. */
+  readonly p50: number
+  readonly p99: number
+  readonly p999: number
+}
+
+const program = (name: string) => join(places.programs, `bench-${name}`)
+
+async function ran<T>(name: string, args: readonly (string | number)[]): Promise<T> {
+  return JSON.parse(await output(program(name), args.map(String), { limitSeconds: 700 })) as T
+}
+
+export interface Load {
+  readonly bootstrap: string
+  readonly topic: string
+  readonly records: number
+  /** Of each value. */
+  readonly bytes: number
+  readonly partitions: number
+}
+
+export interface LoadClient {
+  readonly name: string
+  produce(load: Load): Promise<Throughput>
+  consume(load: Load): Promise<Throughput>
+}
+
+export const librdkafka: LoadClient = {
+  name: 'librdkafka',
+  produce: ({ bootstrap, topic, records, bytes }) => ran('throughput', ['produce', bootstrap, topic, records, bytes]),
+  consume: ({ bootstrap, topic, records, partitions }) => ran('throughput', ['consume', bootstrap, topic, records, partitions]),
+}
+
+/** Kafka's own performance tools; the payload comes from a file, since making random ones would be what is measured. */
+export function javaClient(payloadFile: (bytes: number) => string): LoadClient {
+  return {
+    name: 'Java',
+    async produce({ bootstrap, topic, records, bytes }) {
+      const text = await tool('kafka-producer-perf-test', [
+        '--bootstrap-server', bootstrap, '--topic', topic, '--num-records', String(records), '--payload-file', payloadFile(bytes),
+        '--throughput', '-1', '--reporting-interval', '600000', '--command-property', 'acks=all', 'linger.ms=5', 'batch.size=131072', 'buffer.memory=67108864',
+      ], { limitSeconds: 700 })
+      const rate = Number(/([\d.]+) records\/sec/.exec(text.trim().split('\n').at(-1)!)?.[1])
+      return { records, bytes: records * bytes, seconds: records / rate }
+    },
+    async consume({ bootstrap, topic, records, bytes }) {
+      const text = await tool('kafka-consumer-perf-test', [
+        '--bootstrap-server', bootstrap, '--topic', topic, '--num-records', String(records), '--hide-header', '--reporting-interval', '600000',
+      ], { limitSeconds: 700 })
+      // start, end, MB, MB/s, records, records/s, time of the rebalance, of fetching, MB/s and records/s without the rebalance
+      const columns = text.trim().split('\n').at(-1)!.split(',').map((column) => column.trim())
+      return { records: Number(columns[4]), bytes: Number(columns[4]) * bytes, seconds: Number(columns[7]) / 1000 }
+    },
+  }
+}
+
+export function steadyLatency(at: { bootstrap: string; topic: string; ratePerSecond: number; seconds: number; bytes: number }): Promise<Latency> {
+  return ran('latency', ['steady', at.bootstrap, at.topic, at.ratePerSecond, at.seconds, at.bytes])
+}
+
+/** Milliseconds until a record is acknowledged, from now. */
+export async function firstAcknowledged(at: { bootstrap: string; topic: string }): Promise<number> {
+  return (await ran<{ micros: number }>('latency', ['first', at.bootstrap, at.topic])).micros / 1000
+}

@@ -1,0 +1,95 @@
+// What is measured of a broker, one number each, and how a run of it is made.
+
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createTopic } from '../test/support/topic-reader.ts'
+import { WireClient } from '../test/support/wire-client.ts'
+import { deleteTopicsApi } from '../broker/protocol/messages/delete-topics.ts'
+import { firstAcknowledged, type LoadClient, steadyLatency } from './clients.ts'
+import type { Subject } from './subject.ts'
+
+export interface Sizes {
+  /** Records of 1 KiB, and of 100 bytes, per run. */
+  readonly records: ReadonlyMap<number, number>
+  readonly latencySeconds: number
+  /** Runs of each measurement that count. */
+  readonly runs: number
+}
+
+/** By name: one number per run. */
+export type Samples = Map<string, number[]>
+
+export function note(samples: Samples, name: string, value: number): void {
+  const known = samples.get(name)
+  if (known === undefined) samples.set(name, [value])
+  else known.push(value)
+}
+
+const partitions = 4
+
+async function withTopic<T>({ bootstrap }: Subject, body: (topic: string) => Promise<T>): Promise<T> {
+  const client = await WireClient.connect(bootstrap)
+  const topic = `bench-${randomUUID()}`
+  await createTopic(client, { name: topic, partitions })
+  await sleep(500)
+  try {
+    return await body(topic)
+  } finally {
+    await client.call(deleteTopicsApi, { topics: [{ name: topic, topicId: 'AAAAAAAAAAAAAAAAAAAAAA' }], topicNames: [], timeoutMs: 30_000 })
+    client.close()
+    // What was deleted is taken from the disk in the background, and must not be measured with what comes next.
+    await sleep(500)
+  }
+}
+
+export interface ThroughputRun {
+  readonly subject: Subject
+  readonly client: LoadClient
+  readonly bytes: number
+  readonly records: number
+}
+
+/** Produces a topic and reads it back: rates in MB/s of values, and the broker's processor seconds per GB. */
+export async function measureThroughput({ subject, client, bytes, records }: ThroughputRun, samples: Samples): Promise<void> {
+  await withTopic(subject, async (topic) => {
+    const load = { bootstrap: subject.bootstrap, topic, records, bytes, partitions }
+    for (const direction of ['produce', 'consume'] as const) {
+      const before = subject.cpuSeconds()
+      const { bytes: moved, seconds, records: count } = await client[direction](load)
+      // The broker may still be writing what it has acknowledged.
+      await sleep(300)
+      const cpu = subject.cpuSeconds() - before
+      const what = `${direction}, ${bytes === 1024 ? '1 KiB' : `${bytes} B`}, ${client.name}`
+      note(samples, `${what}|rate`, moved / 1e6 / seconds)
+      note(samples, `${what}|records`, count / seconds)
+      note(samples, `${what}|cpu`, cpu / (moved / 1e9))
+    }
+  })
+}
+
+export async function measureLatency(subject: Subject, sizes: Sizes, samples: Samples): Promise<void> {
+  await withTopic(subject, async (topic) => {
+    const { p50, p99, p999 } = await steadyLatency({
+      bootstrap: subject.bootstrap, topic, ratePerSecond: 1000, seconds: sizes.latencySeconds, bytes: 1024,
+    })
+    note(samples, 'latency p50', p50 / 1000)
+    note(samples, 'latency p99', p99 / 1000)
+    note(samples, 'latency p99.9', p999 / 1000)
+  })
+}
+
+/** From the start of the process to the first acknowledged record, on a data directory that has a topic. */
+export async function measureStart(subject: Subject, topic: string, samples: Samples): Promise<void> {
+  await subject.stop()
+  const first = firstAcknowledged({ bootstrap: subject.bootstrap, topic })
+  subject.launch()
+  note(samples, 'start', await first)
+}
+
+export async function startTopic({ bootstrap }: Subject): Promise<string> {
+  const client = await WireClient.connect(bootstrap)
+  const topic = `start-${randomUUID()}`
+  await createTopic(client, { name: topic, partitions: 1 })
+  client.close()
+  return topic
+}
