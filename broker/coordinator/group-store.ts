@@ -6,10 +6,11 @@ import { emptyClassicGroup } from './classic/classic-group.ts'
 import type { ConsumerMember } from './consumer/consumer-group.ts'
 import { emptyGroup, fold, type Group, type GroupRecord, isDurable } from './group.ts'
 import {
-  bucketItem, bucketPrefix, bucketSort, detailKey, groupIdOf, type Head, headFacts, headKey, memberEntries, memberItem, pagePrefix,
-  recordsOfBucket, recordsOfGroup, shardPartition,
+  bucketPrefix, bucketSort, detailKey, groupIdOf, type Head, headFacts, headKey, pagePrefix, shardPartition,
 } from './group-items.ts'
+import { memberEntries, memberItem, recordsOfGroup } from './member-items.ts'
 import { loadedPages, type MemberPages, noPages, planPages, type StoredMember, storedMember } from './member-pages.ts'
+import { bucketItem, recordsOfBucket } from './offsets/offset-items.ts'
 import { bucketOf } from './offsets/offsets.ts'
 
 /** What the table holds of a group, as far as the one who claimed it knows. */
@@ -24,7 +25,16 @@ export interface Stored {
  * `fenced`: another broker has claimed the group. `tooLarge`: it cannot be stored. `away`: nothing was written.
  * `unknown`: it may have been written, in whole or in part, so the group must be loaded again.
  */
-export type SaveResult = { readonly kind: 'saved'; readonly stored: Stored } | { readonly kind: 'fenced' | 'tooLarge' | 'away' | 'unknown' }
+export type SaveResult = Saved | NotSaved
+
+export interface Saved {
+  readonly kind: 'saved'
+  readonly stored: Stored
+}
+
+export interface NotSaved {
+  readonly kind: 'fenced' | 'tooLarge' | 'away' | 'unknown'
+}
 
 export interface GroupStoreOptions {
   readonly table: Table
@@ -132,7 +142,7 @@ export class GroupStore {
   }
 
   /** The head's new version. What does not fit into one commit is written in several. */
-  async #write({ groupId, first, last, head, isHeadWritten, version }: Steps): Promise<number | Exclude<SaveResult, { kind: 'saved' }>> {
+  async #write({ groupId, first, last, head, isHeadWritten, version }: Steps): Promise<number | NotSaved> {
     const key = headKey(groupId)
     const isPut = version === undefined || isHeadWritten
     const newVersion = isPut ? (version ?? 0) + 1 : version

@@ -45,6 +45,11 @@ export class Groups {
     options.topics.onChange((deleted) => this.#forgetTopics(deleted))
   }
 
+  /** How many groups are in memory. */
+  get size(): number {
+    return this.#live.size
+  }
+
   get topics(): Topics {
     return this.#options.topics
   }

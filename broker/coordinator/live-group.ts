@@ -51,6 +51,8 @@ export class LiveGroup {
   #timer: Timer | undefined
   #usedAt: number
   #retryAt = 0
+  /** When the timer fires, in monotonic milliseconds. */
+  #armedFor = Infinity
 
   constructor(loaded: { readonly group: Group; readonly stored: Stored }, options: LiveGroupOptions) {
     this.#options = options
@@ -81,15 +83,10 @@ export class LiveGroup {
     const ticket = ++this.#lastTicket
     const answered = new Promise<R | ErrorCode>((resolve) => this.#parked.set(ticket, resolve as (answer: unknown) => void))
     const command = { ...ask, ticket } as Command
-    if (this.#isWriting && (command.kind === 'heartbeat' || command.kind === 'consumerHeartbeat')) {
-      // A heartbeat that changes nothing need not wait for the table.
-      const decision = decide(this.#group, command, this.#circumstances())
-      if (decision.records.length === 0) {
-        this.#settle(decision)
-        return answered
-      }
-    }
-    this.#enqueue(command, ticket)
+    // A heartbeat that changes nothing waits neither for the table nor for its turn.
+    const decision = mayChangeNothing(command) ? decide(this.#group, command, this.#circumstances()) : undefined
+    if (decision === undefined || decision.records.length > 0) this.#enqueue(command, ticket)
+    else this.#settle(decision)
     return answered
   }
 
@@ -139,6 +136,7 @@ export class LiveGroup {
       }
       this.#group = draft
       this.#settle(decided)
+      this.#sessions.follow(draft, this.#circumstances())
     }
     this.#arm()
   }
@@ -161,10 +159,11 @@ export class LiveGroup {
   }
 
   #settle({ replies, touched }: Pick<Decision, 'replies' | 'touched'>): void {
-    const now = this.#circumstances()
-    this.#sessions.touch(touched, now.monotonic)
-    this.#sessions.follow(this.#group, now)
+    const monotonic = this.#options.clock.monotonic()
+    this.#sessions.touch(touched, monotonic)
     for (const { ticket, response } of replies) this.#answer(ticket, response)
+    // Sessions mostly move later, and then the timer is early, which does no harm.
+    if (touched.some(({ timeoutMs }) => monotonic + timeoutMs < this.#armedFor)) this.#arm()
   }
 
   #refuse(batch: readonly Queued[], kind: Exclude<SaveResult['kind'], 'saved'>): void {
@@ -190,15 +189,23 @@ export class LiveGroup {
     return { now: clock.now(), monotonic: clock.monotonic(), settings: settings(this.#group.groupId), topics }
   }
 
-  /** One timer for all sessions and deadlines. Heartbeats only move sessions later, so they leave it alone. */
+  /** One timer for all sessions and deadlines. */
   #arm(): void {
     if (this.#isDropped) return
     this.#timer?.cancel()
     const { membership } = this.#group
     const due = Math.min(this.#sessions.dueAt(), membership?.kind === 'classic' ? classicDueAt(membership) : Infinity)
-    if (due === Infinity) return
     const { clock } = this.#options
-    const delayMs = Math.max(0, Math.max(due, this.#retryAt) - clock.monotonic())
-    this.#timer = clock.after(Math.min(delayMs, 2 ** 31 - 1), () => this.tell({ kind: 'timeouts', expired: [], overdue: [] }))
+    const now = clock.monotonic()
+    this.#armedFor = due === Infinity ? Infinity : Math.max(due, this.#retryAt, now)
+    if (this.#armedFor === Infinity) return
+    this.#timer = clock.after(Math.min(this.#armedFor - now, 2 ** 31 - 1), () => {
+      this.#armedFor = Infinity
+      this.tell({ kind: 'timeouts', expired: [], overdue: [] })
+    })
   }
+}
+
+function mayChangeNothing(command: Command): boolean {
+  return command.kind === 'heartbeat' || (command.kind === 'consumerHeartbeat' && command.request.memberEpoch > 0)
 }

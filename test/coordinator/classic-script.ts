@@ -16,7 +16,7 @@ import { settled } from './fake-clock.ts'
 import { makeWorld, type WorldOptions, type World } from './world.ts'
 
 export function callOf(version: number, clientId = 'test'): Call {
-  return { version, clientId, clientHost: '/127.0.0.1', arrivedAt: 0, signal: new AbortController().signal, onTaken() {} }
+  return { version, clientId, clientHost: '/127.0.0.1', arrivedAt: 0, signal: new AbortController().signal, onSent() {} }
 }
 
 /** A subscription of a consumer, as clients send it. */

@@ -10,6 +10,7 @@ import { decideLeaving } from './leave.ts'
 import { findMember } from './member-identity.ts'
 import { planUpgrade } from '../migration/upgrade.ts'
 import { reconcile } from './reconcile.ts'
+import { topicNamesOf } from './topic-names.ts'
 
 export interface ConsumerHeartbeat {
   readonly ticket: Ticket
@@ -87,15 +88,13 @@ interface From {
 /** What a request leaves out stays as it was. The same member where nothing changes. */
 function updatedMember(member: ConsumerMember, { request, client }: From): ConsumerMember {
   const { subscribedTopicNames: names, subscribedTopicRegex: regex } = request
-  const topicNames = names === null ? member.topicNames : [...new Set(names)].sort()
-  const isSameNames = topicNames.length === member.topicNames.length && topicNames.every((name, index) => name === member.topicNames[index])
   const updated: ConsumerMember = {
     ...member,
     ...client,
     instanceId: request.instanceId ?? member.instanceId,
     rackId: request.rackId ?? member.rackId,
     rebalanceTimeoutMs: request.rebalanceTimeoutMs === -1 ? member.rebalanceTimeoutMs : request.rebalanceTimeoutMs,
-    topicNames: isSameNames ? member.topicNames : topicNames,
+    topicNames: names === null ? member.topicNames : topicNamesOf(names, member.topicNames),
     // An empty pattern takes the subscription by pattern back.
     topicRegex: regex === null ? member.topicRegex : regex === '' ? undefined : regex,
     assignor: request.serverAssignor ?? member.assignor,

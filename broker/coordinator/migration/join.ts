@@ -9,6 +9,7 @@ import type { ClassicFacts, ConsumerGroup, ConsumerMember } from '../consumer/co
 import { staticMember, takePlace } from '../consumer/member-identity.ts'
 import { newMember } from '../consumer/new-member.ts'
 import { reconcile } from '../consumer/reconcile.ts'
+import { topicNamesOf } from '../consumer/topic-names.ts'
 import { type Circumstances, type Decision, replyOnly } from '../decision.ts'
 import { byId, readSubscription, type Subscription } from './embedded.ts'
 import { supportsClassic } from './requests.ts'
@@ -70,15 +71,13 @@ interface From {
 
 function updatedMember(member: ConsumerMember, { join, subscription }: From): ConsumerMember {
   const { request, client, protocols } = join
-  const topicNames = [...new Set(subscription.topics)].sort()
-  const isSame = topicNames.length === member.topicNames.length && topicNames.every((name, index) => name === member.topicNames[index])
   return {
     ...member,
     ...client,
     instanceId: request.groupInstanceId ?? member.instanceId,
     rackId: subscription.rackId ?? member.rackId,
     rebalanceTimeoutMs: request.rebalanceTimeoutMs < 0 ? request.sessionTimeoutMs : request.rebalanceTimeoutMs,
-    topicNames: isSame ? member.topicNames : topicNames,
+    topicNames: topicNamesOf(subscription.topics, member.topicNames),
     topicRegex: undefined,
     assignor: undefined,
     classic: factsOf(member.classic, { sessionTimeoutMs: request.sessionTimeoutMs, protocols }),

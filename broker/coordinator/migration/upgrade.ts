@@ -5,6 +5,7 @@ import { type Assignment, emptyAssignment, minus, union } from '../consumer/assi
 import { type ConsumerGroup, type ConsumerMember, foldConsumer, stable } from '../consumer/consumer-group.ts'
 import type { ConsumerRecord } from '../consumer/consumer-record.ts'
 import { hashOfTopics, subscribedTopicsOf } from '../consumer/subscriptions.ts'
+import { topicNamesOf } from '../consumer/topic-names.ts'
 import type { Circumstances, Reply } from '../decision.ts'
 import { readAssignment, readSubscription } from './embedded.ts'
 
@@ -53,7 +54,7 @@ function upgradedMember(
   return {
     memberId, instanceId, clientId, clientHost, rebalanceTimeoutMs, epoch, previousEpoch: epoch, state: stable,
     rackId: subscription.rackId ?? undefined,
-    topicNames: [...new Set(subscription.topics)].sort(),
+    topicNames: topicNamesOf(subscription.topics, []),
     topicRegex: undefined, assignor: undefined, assigned: emptyAssignment,
     classic: { sessionTimeoutMs, protocols },
   }
