@@ -29,7 +29,7 @@ What the codecs do everywhere:
 
 - An int64 beyond 2^53 is refused as malformed, but for the two widest, which some fields use for "none"
   ([ADR 1](adr/0001-int64-as-number.md)).
-- A frame that is shorter or longer than its message, announces more elements than it has room for, or has null where
+- A frame that is shorter than its message, announces more elements than it has room for, or has null where
   that is not allowed closes the connection, as Kafka does.
 - Unknown tagged fields are passed over at every level.
 - Compressed batches are stored and sent as they came: gzip, snappy, lz4 and zstd. Batches of magic 0 and 1 are refused.

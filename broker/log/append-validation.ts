@@ -61,6 +61,7 @@ function refuseHeader(batch: RecordBatch): Refused | undefined {
   if (producerId < -1 || producerEpoch < -1 || baseSequence < -1) {
     return refuse(ErrorCode.INVALID_RECORD, 'a negative producer id, epoch or sequence')
   }
+  if (producerId === Infinity) return refuse(ErrorCode.INVALID_RECORD, 'a producer id that nobody can be given')
   if (producerId >= 0 && (producerEpoch < 0 || baseSequence < 0)) {
     return refuse(ErrorCode.INVALID_RECORD, 'a producer id without an epoch or a sequence')
   }
@@ -72,6 +73,10 @@ function refuseHeader(batch: RecordBatch): Refused | undefined {
 function refuseTimes(batch: RecordBatch, { config, now }: ValidationContext): Refused | undefined {
   if (batch.hasLogAppendTime) return refuse(ErrorCode.INVALID_TIMESTAMP, 'only the broker says that a timestamp is that of the append')
   const { baseTimestamp, maxTimestamp } = batch
+  // The widest int64s read as infinities, which nothing that is made of timestamps can hold.
+  if (!Number.isFinite(baseTimestamp) || !Number.isFinite(maxTimestamp)) {
+    return refuse(ErrorCode.INVALID_TIMESTAMP, `timestamps ${baseTimestamp} and ${maxTimestamp}`)
+  }
   if (config.hasLogAppendTime) return undefined
   if (maxTimestamp > now + config.timestampAfterMsMax) {
     return refuse(ErrorCode.INVALID_TIMESTAMP, `timestamp ${maxTimestamp} is more than ${config.timestampAfterMsMax} ms ahead`)

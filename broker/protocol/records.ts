@@ -23,21 +23,26 @@ export interface Record {
   readonly headers: readonly RecordHeader[]
 }
 
-/** Opens a batch. Throws `MalformedMessage` where it is damaged, or holds more than `bytesMax` once it is decompressed. */
+/**
+ * Opens a batch. Throws `MalformedMessage` where it is damaged, holds more than `bytesMax` once it is decompressed, or has
+ * records that are not in order within its range of offsets (there may be gaps, where compaction took some).
+ */
 export function* recordsOf(batch: RecordBatch, options: { readonly bytesMax: number }): Generator<Record> {
-  const { compression, recordCount, baseOffset, baseTimestamp, hasLogAppendTime, maxTimestamp } = batch
+  const { compression, recordCount, baseOffset, baseTimestamp, lastOffsetDelta, hasLogAppendTime, maxTimestamp } = batch
   if (compression === undefined) throw new MalformedMessage('an unknown compression')
   const reader = new RecordReader(decompress(compression, batch.payload, options.bytesMax))
-  for (let index = 0; index < recordCount; index++) {
+  for (let index = 0, deltaBefore = -1; index < recordCount; index++) {
     const end = reader.varint() + reader.position
     reader.attributes()
     const timestamp = baseTimestamp + reader.varlong()
-    const offset = baseOffset + reader.varint()
+    const delta = reader.varint()
+    if (delta <= deltaBefore || delta > lastOffsetDelta) throw new MalformedMessage(`record ${index} at ${delta} of ${lastOffsetDelta}`)
+    deltaBefore = delta
     const key = reader.bytes()
     const value = reader.bytes()
     const headers = reader.headers()
     if (reader.position !== end) throw new MalformedMessage(`record ${index} does not end where its length says`)
-    yield { offset, timestamp: hasLogAppendTime ? maxTimestamp : timestamp, key, value, headers }
+    yield { offset: baseOffset + delta, timestamp: hasLogAppendTime ? maxTimestamp : timestamp, key, value, headers }
   }
   if (!reader.isAtEnd) throw new MalformedMessage('bytes are left behind the records of a batch')
 }

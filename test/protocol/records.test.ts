@@ -75,6 +75,8 @@ describe('the records of a batch', () => {
   })
 
   for (const [name, hex] of [
+    ['with an offset before the batch', '0c' + '000001' + '0101' + '00'],
+    ['with an offset behind the batch', '0c' + '000002' + '0101' + '00'],
     ['with a length beyond the batch', '7e' + '000000' + '0101' + '00'],
     ['with a negative length', '01' + '000000' + '0101' + '00'],
     ['with a key beyond the batch', '0c' + '000000' + '7e01' + '00'],
