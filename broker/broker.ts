@@ -2,7 +2,9 @@
 // touches the machine comes in through `Runtime`, so that a test can run many brokers in one process under one seed.
 
 import { join } from 'node:path'
+import type { FetchContext } from './api/fetch.ts'
 import { FetchSessions } from './api/fetch-session.ts'
+import { ReplyBudget } from './api/reply-budget.ts'
 import { Router } from './api/router.ts'
 import { BrokerConfig } from './cluster/broker-config.ts'
 import { clusterIdentity, diskIdentity } from './cluster/identity.ts'
@@ -115,10 +117,6 @@ export class Broker {
       metadata, config: brokerConfig, random, partitionsPerTopicMax: limits.metadata.partitionsPerTopicMax,
       settled: (sequence) => partitions.settled(sequence),
     })
-    const fetchSessions = new FetchSessions({
-      clock, random, evictableAfterMs: limits.fetch.sessionEvictableAfterMs,
-      sessionsMax: () => brokerConfig.number('max.incremental.fetch.session.cache.slots'),
-    })
     const directory = coordinatorDirectory(config.id, () => metadata.image)
     const groups = new Groups({
       table, clock, random, logger, directory, topics: topicsOf(metadata), limits: limits.groups,
@@ -129,10 +127,7 @@ export class Broker {
       clock,
       handlers: handlersOf({
         cluster: { brokerId: config.id, clusterId, get image() { return metadata.image }, metadata, config: brokerConfig, topicAdmin },
-        partitions: {
-          brokerId: config.id, clock, get image() { return metadata.image }, partitions, fetchSessions,
-          fetchLimits: { ...limits.fetch, bytesMax: () => brokerConfig.number('fetch.max.bytes') },
-        },
+        partitions: fetchContext(config, runtime, { metadata, brokerConfig, partitions }),
         producerIds: new ProducerIds({ table, ...limits.producerIds }),
         groups, coordinators: directory,
         logDirectory: { path: config.data, space: () => disk.space(config.data) },
@@ -211,6 +206,25 @@ async function register(
     host, port, rack: config.rack ?? null,
   } as const
   await metadata.change((image: Image) => ({ records: [registered, ...leadAnew(image, config.id)], answer: undefined }))
+}
+
+function fetchContext(
+  config: Config, { clock, random }: Runtime,
+  of: { readonly metadata: MetadataLog; readonly brokerConfig: BrokerConfig; readonly partitions: Partitions },
+): FetchContext {
+  const { metadata, brokerConfig, partitions } = of
+  return {
+    brokerId: config.id, clock, partitions,
+    get image() {
+      return metadata.image
+    },
+    fetchSessions: new FetchSessions({
+      clock, random, evictableAfterMs: limits.fetch.sessionEvictableAfterMs,
+      sessionsMax: () => brokerConfig.number('max.incremental.fetch.session.cache.slots'),
+    }),
+    fetchLimits: { ...limits.fetch, bytesMax: () => brokerConfig.number('fetch.max.bytes') },
+    replyBudget: new ReplyBudget({ ...limits.fetch, bytesMax: limits.fetch.replyBytesMax }),
+  }
 }
 
 async function openPartitions(

@@ -24,6 +24,11 @@ export const limits = {
   fetch: {
     waitMsMax: 60_000,
     coldGraceMs: 20,
+    /** Of records in replies that clients have not taken yet, over all connections. */
+    replyBytesMax: 48 * MiB,
+    /** Of one read of a partition, when none and when all of those are in use. */
+    readBytesMax: 4 * MiB,
+    readBytesMin: 64 * KiB,
     sessionEvictableAfterMs: 120_000,
   },
   metadata: {
@@ -62,4 +67,5 @@ export const limits = {
 } as const
 
 assert(limits.fetch.coldGraceMs < limits.fetch.waitMsMax, 'what waits for the object store must be answered before the client goes away')
+assert(limits.fetch.readBytesMax * 8 <= limits.fetch.replyBytesMax, 'one read may have an eighth of what is free')
 assert(limits.metadata.itemCharactersMax < 390 * KiB, 'an item of the metadata log must fit into the table')

@@ -60,9 +60,12 @@ export class FetchRound {
     return wakeup
   }
 
-  /** Gives back what was read, once it was sent or is to be read again. */
-  release(): void {
-    for (const { read } of this.#results) read.release()
+  /** Gives back what was read. `isReusable`: nobody can see the memory any more, the system included. */
+  release({ isReusable }: { readonly isReusable: boolean }): void {
+    for (const { read } of this.#results) {
+      this.#context.replyBudget.give(read.bytes)
+      if (isReusable) read.release()
+    }
     this.#results = []
   }
 
@@ -76,13 +79,13 @@ export class FetchRound {
    * store go on side by side. Where there is something already, the object store gets only a short grace.
    */
   async read(deadline: number): Promise<void> {
-    this.release()
+    this.release({ isReusable: true })
     const bytesMax = Math.min(this.#request.maxBytes, this.#context.fetchLimits.bytesMax())
     const pending: Promise<unknown>[] = []
     const results: FetchResult[] = []
     let reserved = 0
     this.#targets.forEach(([target, topicId], index) => {
-      const left = Math.min(target.bytesMax, bytesMax - reserved)
+      const left = this.#context.replyBudget.allowance(Math.min(target.bytesMax, bytesMax - reserved))
       const partition = this.#find(target, topicId)
       if (typeof partition === 'number') {
         results[index] = { target, topicId, partition: undefined, read: refusedRead(partition) }
@@ -106,6 +109,7 @@ export class FetchRound {
     })
     if (pending.length > 0) await this.#settle(pending, results)
     this.#results = [...results]
+    for (const { read } of this.#results) this.#context.replyBudget.take(read.bytes)
   }
 
   async #settle(pending: readonly Promise<unknown>[], results: readonly FetchResult[]): Promise<void> {

@@ -16,6 +16,7 @@ import { respond } from './fetch-response.ts'
 import type { FetchSessions, FetchTarget, OpenedFetch } from './fetch-session.ts'
 import type { Call, HandlerOf } from './handler.ts'
 import type { PartitionContext } from './partition-context.ts'
+import type { ReplyBudget } from './reply-budget.ts'
 
 export interface FetchLimits {
   /** Bytes of one response, but for a single batch that is larger (`fetch.max.bytes`). */
@@ -27,6 +28,7 @@ export interface FetchLimits {
 }
 
 export interface FetchContext extends PartitionContext {
+  readonly replyBudget: ReplyBudget
   readonly fetchSessions: FetchSessions
   readonly fetchLimits: FetchLimits
 }
@@ -40,8 +42,8 @@ export function fetch(context: FetchContext): HandlerOf<typeof fetchApi> {
       const opened = context.fetchSessions.open(request, call.version)
       if (typeof opened === 'number') return refused(opened)
       const round = new FetchRound(context, request, targetsOf(context.image, opened, call.version))
+      call.onSent((isTaken) => round.release({ isReusable: isTaken }))
       await readUntilEnough(context, round, { request, call })
-      call.onTaken(() => round.release())
       return respond(context, opened, round.results)
     },
 

@@ -11,8 +11,11 @@ export interface Call {
   readonly arrivedAt: number
   /** Aborts when the connection is gone: whoever waits may stop. */
   readonly signal: AbortSignal
-  /** Calls `release` once the system has taken the reply, for buffers that the reply refers to; never, if it breaks before. */
-  onTaken(release: () => void): void
+  /**
+   * Calls `done` once, when the reply is out of our hands: taken by the system, or dropped with the connection. Buffers
+   * that the reply refers to may be used again only if it was taken.
+   */
+  onSent(done: (isTaken: boolean) => void): void
 }
 
 /**

@@ -18,8 +18,8 @@ export interface Caller {
 
 export interface Reply {
   readonly pieces: readonly Uint8Array[]
-  /** Gives back what the pieces refer to. */
-  onTaken?(): void
+  /** Called once: the system has taken the pieces, or they were dropped with the connection. */
+  onSent?(isTaken: boolean): void
 }
 
 export interface RouterOptions {
@@ -52,17 +52,17 @@ export class Router {
     if (decoded.kind === 'unsupported') return { pieces: this.#refuseVersion(decoded) }
     const { header, api, body } = decoded
     const handler = this.#handlers.get(api.key)!
-    let release: (() => void) | undefined
+    let onSent: ((isTaken: boolean) => void) | undefined
     const call: Call = {
       version: header.version, clientId: header.clientId, clientHost: caller.clientHost, signal: caller.signal, arrivedAt,
-      onTaken: (given) => (release = given),
+      onSent: (done) => (onSent = done),
     }
     const response = await this.#handle(handler, body, call)
     const pieces = response === undefined ? undefined : encodeResponse(api, header, response)
     let responseBytes = 0
     for (const piece of pieces ?? []) responseBytes += piece.length
     onServed(api.name, { seconds: (clock.monotonic() - arrivedAt) / 1000, requestBytes: frame.length, responseBytes })
-    return pieces === undefined ? undefined : { pieces, ...(release === undefined ? {} : { onTaken: release }) }
+    return pieces === undefined ? undefined : { pieces, ...(onSent === undefined ? {} : { onSent }) }
   }
 
   async #handle(handler: Handler, body: Record<string, unknown>, call: Call) {

@@ -40,8 +40,8 @@ export interface ConnectionOptions {
 export interface Reply {
   /** In order; must stay untouched until they were taken. */
   readonly pieces: readonly Uint8Array[]
-  /** The system has taken all of them. */
-  onTaken?(): void
+  /** Called once: the system has taken all of them, or they were dropped with the connection. */
+  onSent?(isTaken: boolean): void
 }
 
 /** Api key 0. Only these may overtake each other's wait: their order is fixed when they are handed on. */
@@ -66,6 +66,8 @@ export class Connection {
   /** Requests in order of arrival whose replies were not sent yet. */
   #slots: Slot[] = []
   #bytesInFlight = 0
+  /** Replies that were written and not taken yet. */
+  readonly #untaken = new Set<Reply>()
   #isPaused = false
   #isDraining = false
   #lastActivity: number
@@ -140,6 +142,7 @@ export class Connection {
     this.#slots.push(slot)
     this.#options.serve(frame, this).then(
       (reply) => {
+        if (this.signal.aborted) reply?.onSent?.(false)
         slot.reply = reply
         slot.isDone = true
         // A handler of Produce is done with its frame when it answers: what was appended is on disk, and kept as a copy.
@@ -155,11 +158,20 @@ export class Connection {
     while (this.#slots[0]?.isDone) {
       const { reply, frameBytes } = this.#slots.shift()!
       this.#bytesInFlight -= frameBytes
-      if (reply !== undefined) this.#options.stream.write(reply.pieces, reply.onTaken)
+      if (reply !== undefined) this.#write(reply)
     }
     this.#lastActivity = this.#options.clock.monotonic()
     this.#resumeService()
     if (this.#isDraining) this.#endIfDrained()
+  }
+
+  #write(reply: Reply): void {
+    const { stream } = this.#options
+    if (reply.onSent === undefined) return stream.write(reply.pieces)
+    this.#untaken.add(reply)
+    stream.write(reply.pieces, () => {
+      if (this.#untaken.delete(reply)) reply.onSent!(true)
+    })
   }
 
   #endIfDrained(): void {
@@ -193,6 +205,9 @@ export class Connection {
   #close(cause: Error | undefined): void {
     if (this.signal.aborted) return
     this.#watchdog.cancel()
+    for (const { reply } of this.#slots) reply?.onSent?.(false)
+    for (const reply of this.#untaken) reply.onSent!(false)
+    this.#untaken.clear()
     this.#waiting = []
     this.#slots = []
     this.#gone.abort()
