@@ -8,6 +8,7 @@
 // below what is known to be durable, in a segment that was synced, or before batches that are whole is none of that: the
 // log is left as it is and refuses to open (`LogError` quarantined; docs/operations.md says how an operator goes on).
 
+import { basename } from 'node:path'
 import type { Disk } from '../runtime/disk.ts'
 import { EpochCache, type EpochStart } from './epoch-cache.ts'
 import { LogError } from './log-error.ts'
@@ -187,7 +188,7 @@ class Recovery {
     this.#segments.push(segment)
     const isWhole = segment.bytes === size && (next === undefined || next === endOffset)
     if (!isWhole && !(await this.#isLoss(scanned, index))) {
-      this.#refuse(`segment ${segment.baseOffset} is damaged at byte ${segment.bytes} of ${size}, offset ${endOffset}`)
+      this.#refuse(`${basename(segment.path)} is damaged at byte ${segment.bytes} of ${size}, offset ${endOffset}`)
     }
     if (!isWhole) {
       for (const offset of offsets.slice(index + 1)) this.#tornBytes += (await disk.size(files.segmentPath(offset))) ?? 0

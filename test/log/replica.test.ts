@@ -77,7 +77,7 @@ test('what arrives during a cut is not led here', async () => {
 })
 
 test('a power loss during a cut leaves a log that is whole, and not shorter than the cut', async () => {
-  for (let seed = 0; seed < 300; seed++) {
+  for (let seed = 0; seed < 150; seed++) {
     const random = new SeededRandom(seed)
     const { world, log } = await ten(seed)
     const offset = random.between(0, 20)
@@ -132,7 +132,7 @@ test('a log begins anew at an offset with what was before it', async () => {
 test('a power loss while a log begins anew leaves the old one or the new one', async () => {
   const producers = await aSnapshot()
   const seen = new Set<string>()
-  for (let seed = 0; seed < 300; seed++) {
+  for (let seed = 0; seed < 150; seed++) {
     const random = new SeededRandom(seed)
     const { world, log } = await ten(seed)
     world.disk.powerLossAt = world.disk.operations + random.between(1, 45)

@@ -135,7 +135,7 @@ test('damage in a sealed segment that has to be read is refused', async () => {
   // Without epochs and producers everything is read again.
   world.disk.edit(`${directory}/epochs.json`, () => undefined)
   world.disk.flipBit(segmentPath(0), 3_000)
-  await assertQuarantined(world, /segment 0 is damaged/)
+  await assertQuarantined(world, /00000000000000000000.log is damaged/)
 })
 
 test('a damaged checkpoint is not an empty one', async () => {
