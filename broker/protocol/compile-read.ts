@@ -72,7 +72,7 @@ function readArray(source: Source, field: AnyField, name: string): string {
   if (field.type.kind !== 'array') throw new TypeError('not an array')
   const { element } = field.type
   const [count, list, index] = [source.name(), source.name(), source.name()]
-  const least = source.constant({ wireBytes: wireBytesMin(element, source), heapBytes: heapBytesOf(element) })
+  const least = source.constant({ wireBytes: wireBytesMin(element, source), heapBytes: heapBytesOf(element, source) })
   source.add(`const ${count} = r.count(${lengthPrefix(source, 'int32')}, ${least})`)
   if (!source.isNullable(field)) refuseNull(source, count, name)
   // At its length: an array that grows keeps room for half as many again.

@@ -26,21 +26,25 @@ export function wireBytesMin(field: AnyField, source: Source): number {
   }
 }
 
+/** Of a reference in an object or array, and of a number within 32 bits, which V8 keeps in its place. */
+const slotBytes = 8
+
 /**
- * About what a value takes in V8's heap beside what is counted for it elsewhere: an array's elements are, when they are
- * announced. Of strings the header; what they hold is on the wire too.
+ * About what a value takes in V8's heap beside what is counted elsewhere: an array's elements are counted when they are
+ * announced, what strings and buffers hold is on the wire too.
  */
-export function heapBytesOf(field: AnyField): number {
-  const slot = 8
-  if (field.type.kind === 'array') return slot + 56
+export function heapBytesOf(field: AnyField, source: Source): number {
   if (field.type.kind === 'struct') {
-    return Object.values(field.type.shape).reduce((sum, member) => sum + heapBytesOf(member), slot + 24)
+    return Object.values(field.type.shape).reduce((sum, member) => sum + heapBytesOf(member, source), slotBytes + 24)
   }
+  // One default is shared by all objects, but every empty array is one of its own.
+  if (!source.has(field) || source.isTagged(field)) return slotBytes + (field.type.kind === 'array' ? 32 : 0)
+  if (field.type.kind === 'array') return slotBytes + 48
   switch (field.type.name) {
-    case 'bool': case 'int8': case 'int16': case 'uint16': return slot
-    case 'int32': case 'int64': case 'float64': return slot + 16
-    case 'string': return slot + 24
-    case 'uuid': return slot + 40
-    case 'bytes': case 'records': return slot + 200
+    case 'bool': case 'int8': case 'int16': case 'uint16': case 'int32': return slotBytes
+    case 'int64': case 'float64': return slotBytes + 16
+    case 'string': return slotBytes + 24
+    case 'uuid': return slotBytes + 40
+    case 'bytes': case 'records': return slotBytes + 200
   }
 }
