@@ -41,6 +41,8 @@ export interface GroupLimits {
   readonly commandsQueuedMax: number
   /** Commands of one group that are decided and written together. */
   readonly commandsPerWriteMax: number
+  /** How long commands of one group may be decided before they are written, milliseconds: meanwhile nobody else has a turn. */
+  readonly decideMsMax: number
   /** How long a request waits for its group to be loaded, milliseconds. */
   readonly loadWaitMs: number
   /** How long until a timeout is tried again whose outcome could not be written, milliseconds. */
@@ -59,6 +61,7 @@ export const defaultGroupLimits: GroupLimits = {
   groupsMax: 100_000,
   commandsQueuedMax: 10_000,
   commandsPerWriteMax: 500,
+  decideMsMax: 10,
   loadWaitMs: 5_000,
   retryMs: 1_000,
   loadsMax: 8,

@@ -119,9 +119,8 @@ export class LiveGroup {
 
   async #drain(): Promise<void> {
     while (this.#queue.length > 0 && !this.#isDropped) {
-      const batch = this.#queue.splice(0, this.#options.limits.commandsPerWriteMax)
-      const decided = this.#decideAll(batch)
-      const { draft, records } = decided
+      const decided = this.#decideBatch()
+      const { batch, draft, records } = decided
       if (records.some(isDurable)) {
         this.#isWriting = true
         const change = { before: this.#group, after: draft, records, now: this.#options.clock.now() }
@@ -141,13 +140,20 @@ export class LiveGroup {
     this.#arm()
   }
 
-  #decideAll(batch: readonly Queued[]): Decision & { readonly draft: Group } {
+  /** Decides what waits, until it is enough for one write or others should have a turn. */
+  #decideBatch(): Decision & { readonly batch: readonly Queued[]; readonly draft: Group } {
+    const { clock, limits } = this.#options
     const now = this.#circumstances()
+    const batch: Queued[] = []
     const records: GroupRecord[] = []
     const replies: Reply[] = []
     const touched: Touch[] = []
     let draft = this.#group
-    for (const { command } of batch) {
+    while (this.#queue.length > 0 && batch.length < limits.commandsPerWriteMax) {
+      if (batch.length > 0 && clock.monotonic() - now.monotonic >= limits.decideMsMax) break
+      const queued = this.#queue.shift()!
+      batch.push(queued)
+      const { command } = queued
       const timely = command.kind === 'timeouts' ? { ...command, ...this.#sessions.takeDue(now.monotonic) } : command
       const decision = decide(draft, timely, now)
       draft = fold(draft, decision.records)
@@ -155,7 +161,7 @@ export class LiveGroup {
       replies.push(...decision.replies)
       touched.push(...decision.touched)
     }
-    return { draft, records, replies, touched }
+    return { batch, draft, records, replies, touched }
   }
 
   #settle({ replies, touched }: Pick<Decision, 'replies' | 'touched'>): void {

@@ -4,7 +4,7 @@ import { type Assignment, emptyAssignment, isEqual } from './assignment.ts'
 import type { Assignor } from './assignors/assignor.ts'
 import { rangeAssignor } from './assignors/range.ts'
 import { uniformAssignor } from './assignors/uniform.ts'
-import type { ConsumerGroup } from './consumer-group.ts'
+import type { ConsumerGroup, ConsumerMember } from './consumer-group.ts'
 import type { TargetRecord } from './consumer-record.ts'
 import { topicsOf } from './subscriptions.ts'
 
@@ -25,11 +25,21 @@ export function preferredAssignor({ members }: ConsumerGroup): Assignor {
 /** The targets of all members for the group's epoch. A target that did not change stays the same object. */
 export function computeTargets(group: ConsumerGroup, topics: Topics): TargetRecord {
   const partitionCounts = new Map<Uuid, number>()
+  // Most members of a group subscribe to the same.
+  const known = new Map<string, readonly Uuid[]>()
+  const topicIdsOf = (member: ConsumerMember) => {
+    const subscription = JSON.stringify([member.topicNames, member.topicRegex])
+    let topicIds = known.get(subscription)
+    if (topicIds === undefined) {
+      const subscribed = topicsOf(member, topics)
+      for (const { id, partitionCount } of subscribed) partitionCounts.set(id, partitionCount)
+      known.set(subscription, (topicIds = subscribed.map(({ id }) => id)))
+    }
+    return topicIds
+  }
   const members = [...group.members.values()].map((member) => {
-    const subscribed = topicsOf(member, topics)
-    for (const { id, partitionCount } of subscribed) partitionCounts.set(id, partitionCount)
     const { memberId, instanceId } = member
-    return { memberId, instanceId, topicIds: subscribed.map(({ id }) => id), current: group.targets.get(memberId) ?? emptyAssignment }
+    return { memberId, instanceId, topicIds: topicIdsOf(member), current: group.targets.get(memberId) ?? emptyAssignment }
   })
   const found = preferredAssignor(group).assign({ members, partitionCounts })
   const targets = new Map(members.map(({ memberId, current }): [string, Assignment] => {
