@@ -102,6 +102,8 @@ class Recovery {
   readonly #sealed: ReadonlyMap<number, CheckpointedSegment>
   readonly #epochs: EpochCache
   readonly #segments: Segment[] = []
+  /** What is to be done to the files, in order, once nothing speaks against opening them. */
+  readonly #repairs: (() => Promise<void>)[] = []
   #producers = new ProducerState()
   #endOffset: number
   #tornBytes = 0
@@ -192,12 +194,15 @@ class Recovery {
     }
     if (!isWhole) {
       for (const offset of offsets.slice(index + 1)) this.#tornBytes += (await disk.size(files.segmentPath(offset))) ?? 0
-      await files.removeSegments(offsets.slice(index + 1))
       this.#tornBytes += size - segment.bytes
+      this.#repairs.push(() => files.removeSegments(offsets.slice(index + 1)))
     }
     // What a crash of the process alone has left in the page cache may still be lost with the power.
-    await segment.settle(await this.#rewriting(segment))
-    if (isWhole && next !== undefined) await files.writeProducers(endOffset, this.#producers)
+    this.#repairs.push(async () => segment.settle(await this.#rewriting(segment)))
+    if (isWhole && next !== undefined && (await files.readProducers(endOffset)) === undefined) {
+      const producers = ProducerState.restore(this.#producers.snapshot())
+      this.#repairs.push(() => files.writeProducers(endOffset, producers))
+    }
     return !isWhole
   }
 
@@ -226,12 +231,13 @@ class Recovery {
     }
   }
 
-  #finish({ wasClean }: { readonly wasClean: boolean }): Recovered {
+  async #finish({ wasClean }: { readonly wasClean: boolean }): Promise<Recovered> {
     const { checkpoint, offsets } = this.#found
     const endOffset = this.#endOffset
     if (checkpoint !== undefined && Math.max(checkpoint.durableOffset, checkpoint.logStartOffset) > endOffset) {
       this.#refuse(`records up to ${checkpoint.durableOffset} were durable, and the log ends at ${endOffset}`)
     }
+    for (const repair of this.#repairs) await repair()
     this.#epochs.truncateFromEnd(endOffset)
     return {
       segments: this.#segments, producers: this.#producers, epochs: this.#epochs, endOffset, tornBytes: this.#tornBytes, wasClean,
