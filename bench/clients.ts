@@ -50,25 +50,67 @@ export function javaClient(payloadFile: (bytes: number) => string): LoadClient {
   return {
     name: 'Java',
     async produce({ bootstrap, topic, records, bytes }) {
-      const text = await tool('kafka-producer-perf-test', [
-        '--bootstrap-server', bootstrap, '--topic', topic, '--num-records', String(records), '--payload-file', payloadFile(bytes),
-        '--throughput', '-1', '--reporting-interval', '600000', '--command-property', 'acks=all', 'linger.ms=5', 'batch.size=131072', 'buffer.memory=67108864',
-      ], { limitSeconds: 700 })
+      const text = await tool(
+        'kafka-producer-perf-test',
+        [
+          '--bootstrap-server',
+          bootstrap,
+          '--topic',
+          topic,
+          '--num-records',
+          String(records),
+          '--payload-file',
+          payloadFile(bytes),
+          '--throughput',
+          '-1',
+          '--reporting-interval',
+          '600000',
+          '--command-property',
+          'acks=all',
+          'linger.ms=5',
+          'batch.size=131072',
+          'buffer.memory=67108864',
+        ],
+        { limitSeconds: 700 },
+      )
       const rate = Number(/([\d.]+) records\/sec/.exec(text.trim().split('\n').at(-1)!)?.[1])
       return { records, bytes: records * bytes, seconds: records / rate }
     },
     async consume({ bootstrap, topic, records, bytes }) {
-      const text = await tool('kafka-consumer-perf-test', [
-        '--bootstrap-server', bootstrap, '--topic', topic, '--num-records', String(records), '--hide-header', '--reporting-interval', '600000',
-      ], { limitSeconds: 700 })
+      const text = await tool(
+        'kafka-consumer-perf-test',
+        [
+          '--bootstrap-server',
+          bootstrap,
+          '--topic',
+          topic,
+          '--num-records',
+          String(records),
+          '--hide-header',
+          '--reporting-interval',
+          '600000',
+        ],
+        { limitSeconds: 700 },
+      )
       // start, end, MB, MB/s, records, records/s, time of the rebalance, of fetching, MB/s and records/s without the rebalance
-      const columns = text.trim().split('\n').at(-1)!.split(',').map((column) => column.trim())
+      const columns = text
+        .trim()
+        .split('\n')
+        .at(-1)!
+        .split(',')
+        .map((column) => column.trim())
       return { records: Number(columns[4]), bytes: Number(columns[4]) * bytes, seconds: Number(columns[7]) / 1000 }
     },
   }
 }
 
-export function steadyLatency(at: { bootstrap: string; topic: string; ratePerSecond: number; seconds: number; bytes: number }): Promise<Latency> {
+export function steadyLatency(at: {
+  bootstrap: string
+  topic: string
+  ratePerSecond: number
+  seconds: number
+  bytes: number
+}): Promise<Latency> {
   return ran('latency', ['steady', at.bootstrap, at.topic, at.ratePerSecond, at.seconds, at.bytes])
 }
 

@@ -35,7 +35,11 @@ async function withTopic<T>({ bootstrap }: Subject, body: (topic: string) => Pro
   try {
     return await body(topic)
   } finally {
-    await client.call(deleteTopicsApi, { topics: [{ name: topic, topicId: 'AAAAAAAAAAAAAAAAAAAAAA' }], topicNames: [], timeoutMs: 30_000 })
+    await client.call(deleteTopicsApi, {
+      topics: [{ name: topic, topicId: 'AAAAAAAAAAAAAAAAAAAAAA' }],
+      topicNames: [],
+      timeoutMs: 30_000,
+    })
     client.close()
     // What was deleted is taken from the disk in the background, and must not be measured with what comes next.
     await sleep(500)
@@ -70,7 +74,11 @@ export async function measureThroughput({ subject, client, bytes, records }: Thr
 export async function measureLatency(subject: Subject, sizes: Sizes, samples: Samples): Promise<void> {
   await withTopic(subject, async (topic) => {
     const { p50, p99, p999 } = await steadyLatency({
-      bootstrap: subject.bootstrap, topic, ratePerSecond: 1000, seconds: sizes.latencySeconds, bytes: 1024,
+      bootstrap: subject.bootstrap,
+      topic,
+      ratePerSecond: 1000,
+      seconds: sizes.latencySeconds,
+      bytes: 1024,
     })
     note(samples, 'latency p50', p50 / 1000)
     note(samples, 'latency p99', p99 / 1000)

@@ -20,18 +20,28 @@ function rowOf(name: string): Row {
   const [what, kind] = name.split('|') as [string, string?]
   const isProduce = what.startsWith('produce')
   switch (kind) {
-    case 'rate': return { name: what, unit: 'MB/s', digits: 0, goal: { ratio: isProduce ? 1.1 : 1, least: true } }
-    case 'records': return { name: what, unit: 'records/s', digits: 0 }
-    case 'cpu': return { name: what, unit: 'broker CPU s per GB', digits: 2, goal: { ratio: isProduce ? 0.8 : 1, least: false } }
+    case 'rate':
+      return { name: what, unit: 'MB/s', digits: 0, goal: { ratio: isProduce ? 1.1 : 1, least: true } }
+    case 'records':
+      return { name: what, unit: 'records/s', digits: 0 }
+    case 'cpu':
+      return { name: what, unit: 'broker CPU s per GB', digits: 2, goal: { ratio: isProduce ? 0.8 : 1, least: false } }
   }
   switch (what) {
-    case 'latency p50': return { name: 'end-to-end latency at 1,000 records/s, p50', unit: 'ms', digits: 2, goal: { ratio: 1, least: false } }
-    case 'latency p99': return { name: 'the same, p99', unit: 'ms', digits: 2, goal: { ratio: 0.8, least: false } }
-    case 'latency p99.9': return { name: 'the same, p99.9', unit: 'ms', digits: 2 }
-    case 'rss': return { name: 'resident memory after all of it', unit: 'MiB', digits: 0, goal: { ratio: 0.25, least: false } }
-    case 'peak': return { name: 'the most it ever was', unit: 'MiB', digits: 0 }
-    case 'start': return { name: 'start to first acknowledged record', unit: 'ms', digits: 0, goal: { ratio: 1 / 3, least: false } }
-    default: throw new TypeError(`nothing is called ${name}`)
+    case 'latency p50':
+      return { name: 'end-to-end latency at 1,000 records/s, p50', unit: 'ms', digits: 2, goal: { ratio: 1, least: false } }
+    case 'latency p99':
+      return { name: 'the same, p99', unit: 'ms', digits: 2, goal: { ratio: 0.8, least: false } }
+    case 'latency p99.9':
+      return { name: 'the same, p99.9', unit: 'ms', digits: 2 }
+    case 'rss':
+      return { name: 'resident memory after all of it', unit: 'MiB', digits: 0, goal: { ratio: 0.25, least: false } }
+    case 'peak':
+      return { name: 'the most it ever was', unit: 'MiB', digits: 0 }
+    case 'start':
+      return { name: 'start to first acknowledged record', unit: 'ms', digits: 0, goal: { ratio: 1 / 3, least: false } }
+    default:
+      throw new TypeError(`nothing is called ${name}`)
   }
 }
 
@@ -42,7 +52,9 @@ export interface Column {
 
 function spread(values: readonly number[], digits: number): string {
   const middle = median(values).toFixed(digits)
-  return values.length < 2 ? middle : `${middle} (${Math.min(...values).toFixed(digits)} to ${Math.max(...values).toFixed(digits)})`
+  return values.length < 2
+    ? middle
+    : `${middle} (${Math.min(...values).toFixed(digits)} to ${Math.max(...values).toFixed(digits)})`
 }
 
 function ratio(of: number | undefined, to: number | undefined): string {
@@ -60,10 +72,16 @@ export function table(columns: readonly [Column, Column, Column]): string {
     const row = rowOf(name)
     const cells = columns.map(({ samples }) => spread(samples.get(name) ?? [Number.NaN], row.digits))
     const [ours, theirs, synced] = columns.map(({ samples }) => (samples.has(name) ? median(samples.get(name)!) : undefined))
-    const reached = ours === undefined || theirs === undefined || row.goal === undefined ? ''
-      : (row.goal.least ? ours / theirs >= row.goal.ratio : ours / theirs <= row.goal.ratio) ? ', met' : ', missed'
+    const reached =
+      ours === undefined || theirs === undefined || row.goal === undefined
+        ? ''
+        : (row.goal.least ? ours / theirs >= row.goal.ratio : ours / theirs <= row.goal.ratio)
+          ? ', met'
+          : ', missed'
     const goal = row.goal === undefined ? '' : `${row.goal.least ? 'at least' : 'at most'} ${row.goal.ratio.toFixed(2)}${reached}`
-    lines.push(`| ${row.name} | ${row.unit} | ${cells.join(' | ')} | ${ratio(ours, theirs)} | ${goal} | ${ratio(synced, theirs)} |`)
+    lines.push(
+      `| ${row.name} | ${row.unit} | ${cells.join(' | ')} | ${ratio(ours, theirs)} | ${goal} | ${ratio(synced, theirs)} |`,
+    )
   }
   return lines.join('\n')
 }

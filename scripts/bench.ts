@@ -14,7 +14,15 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { javaClient, librdkafka, type LoadClient } from '../bench/clients.ts'
-import { measureLatency, measureStart, measureThroughput, note, type Samples, type Sizes, startTopic } from '../bench/measurements.ts'
+import {
+  measureLatency,
+  measureStart,
+  measureThroughput,
+  note,
+  type Samples,
+  type Sizes,
+  startTopic,
+} from '../bench/measurements.ts'
 import { table } from '../bench/report.ts'
 import { apacheKafka, longtail, type Subject } from '../bench/subject.ts'
 import { versions } from './peer/cache.ts'
@@ -22,14 +30,31 @@ import { setUp } from './peer/setup.ts'
 
 const { values } = parseArgs({
   options: {
-    short: { type: 'boolean', default: false }, runs: { type: 'string' }, write: { type: 'string' },
-    only: { type: 'string', default: 'throughput,latency,start' }, clients: { type: 'string', default: 'librdkafka,Java' },
+    short: { type: 'boolean', default: false },
+    runs: { type: 'string' },
+    write: { type: 'string' },
+    only: { type: 'string', default: 'throughput,latency,start' },
+    clients: { type: 'string', default: 'librdkafka,Java' },
     bytes: { type: 'string', default: '1024,100' },
   },
 })
 const only = new Set(values.only.split(','))
-const full: Sizes = { records: new Map([[1024, 1_000_000], [100, 4_000_000]]), latencySeconds: 20, runs: 5 }
-const short: Sizes = { records: new Map([[1024, 200_000], [100, 800_000]]), latencySeconds: 6, runs: 3 }
+const full: Sizes = {
+  records: new Map([
+    [1024, 1_000_000],
+    [100, 4_000_000],
+  ]),
+  latencySeconds: 20,
+  runs: 5,
+}
+const short: Sizes = {
+  records: new Map([
+    [1024, 200_000],
+    [100, 800_000],
+  ]),
+  latencySeconds: 6,
+  runs: 3,
+}
 const sizes: Sizes = { ...(values.short ? short : full), ...(values.runs === undefined ? {} : { runs: Number(values.runs) }) }
 
 setUp(['commands', 'kafka', 'kafka tools', 'librdkafka', 'bench'])
@@ -37,12 +62,17 @@ const root = mkdtempSync(join(tmpdir(), 'longtail-bench-'))
 
 function payloadFile(bytes: number): string {
   const file = join(root, `payload-${bytes}`)
-  const line = (seed: number) => Array.from({ length: bytes }, (_, index) => String.fromCharCode(97 + ((index * 7919 + seed * 31 + (index >> 5)) % 26))).join('')
+  const line = (seed: number) =>
+    Array.from({ length: bytes }, (_, index) => String.fromCharCode(97 + ((index * 7919 + seed * 31 + (index >> 5)) % 26))).join(
+      '',
+    )
   writeFileSync(file, Array.from({ length: 20 }, (_, index) => line(index)).join('\n'))
   return file
 }
 
-const clients: readonly LoadClient[] = [librdkafka, javaClient(payloadFile)].filter(({ name }) => values.clients.split(',').includes(name))
+const clients: readonly LoadClient[] = [librdkafka, javaClient(payloadFile)].filter(({ name }) =>
+  values.clients.split(',').includes(name),
+)
 const subjects: readonly Subject[] = [await longtail(root, 'replicated'), await apacheKafka(root), await longtail(root, 'fsync')]
 const results = new Map<Subject, Samples>(subjects.map((subject) => [subject, new Map()]))
 
@@ -62,7 +92,8 @@ async function everything(): Promise<void> {
     for (const bytes of values.bytes.split(',').map(Number)) {
       for (const client of clients) {
         await alternate(`throughput, ${bytes} bytes, ${client.name}`, (subject, samples) =>
-          measureThroughput({ subject, client, bytes, records: sizes.records.get(bytes)! }, samples))
+          measureThroughput({ subject, client, bytes, records: sizes.records.get(bytes)! }, samples),
+        )
       }
     }
   }
@@ -102,7 +133,7 @@ function readIfThere(file: string): string {
 try {
   await everything()
   const columns = subjects.map((subject) => ({ name: subject.name, samples: results.get(subject)! }))
-  const text = table(columns as [typeof columns[0], typeof columns[0], typeof columns[0]])
+  const text = table(columns as [(typeof columns)[0], (typeof columns)[0], (typeof columns)[0]])
   console.log(text)
   if (values.write !== undefined) writeFileSync(values.write, page(text))
 } finally {

@@ -9,12 +9,18 @@ import { globSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 
 const { values, positionals } = parseArgs({
-  allowPositionals: true, options: { rounds: { type: 'string' }, restarts: { type: 'string' }, seed: { type: 'string' } },
+  allowPositionals: true,
+  options: { rounds: { type: 'string' }, restarts: { type: 'string' }, seed: { type: 'string' } },
 })
-const variables = { LONGTAIL_DURABILITY_ROUNDS: values.rounds, LONGTAIL_TORN_RESTARTS: values.restarts, LONGTAIL_SEED: values.seed }
+const variables = {
+  LONGTAIL_DURABILITY_ROUNDS: values.rounds,
+  LONGTAIL_TORN_RESTARTS: values.restarts,
+  LONGTAIL_SEED: values.seed,
+}
 const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== undefined))
 const files = positionals.length > 0 ? positionals : globSync('test/durability/*.test.ts').sort()
 const { status } = spawnSync(process.execPath, ['--test', '--test-concurrency=1', '--test-reporter=spec', ...files], {
-  stdio: 'inherit', env: { ...process.env, ...given },
+  stdio: 'inherit',
+  env: { ...process.env, ...given },
 })
 process.exit(status ?? 1)

@@ -43,13 +43,19 @@ function properties({ directory, port, controllerPort = port + 1, settings }: Ap
     'share.coordinator.state.topic.min.isr': '1',
     ...settings,
   }
-  return Object.entries(all).map(([name, value]) => `${name}=${value}\n`).join('')
+  return Object.entries(all)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('')
 }
 
 /** Kafka's default flags of its start script. */
 const jvm = [
-  '-server', '-XX:+UseG1GC', '-XX:MaxGCPauseMillis=20', '-XX:InitiatingHeapOccupancyPercent=35',
-  '-XX:+ExplicitGCInvokesConcurrent', '-Djava.awt.headless=true',
+  '-server',
+  '-XX:+UseG1GC',
+  '-XX:MaxGCPauseMillis=20',
+  '-XX:InitiatingHeapOccupancyPercent=35',
+  '-XX:+ExplicitGCInvokesConcurrent',
+  '-Djava.awt.headless=true',
 ]
 
 export class ApacheKafka {
@@ -78,7 +84,9 @@ export class ApacheKafka {
     writeFileSync(config, properties(this.#options))
     if (existsSync(join(directory, 'data', 'meta.properties'))) return
     const id = randomBytes(16).toString('base64url').replace(/^-/, 'A')
-    const run = spawnSync('java', toolArguments('kafka-storage', ['format', '--standalone', '-t', id, '-c', config]), { encoding: 'utf8' })
+    const run = spawnSync('java', toolArguments('kafka-storage', ['format', '--standalone', '-t', id, '-c', config]), {
+      encoding: 'utf8',
+    })
     if (run.status !== 0) throw new Error(`kafka-storage format failed: ${run.stdout}${run.stderr}`)
   }
 
@@ -87,16 +95,29 @@ export class ApacheKafka {
     const { directory, heap = '1G' } = this.#options
     const log = openSync(join(directory, 'server.log'), 'a')
     const logging = fileURLToPath(new URL('broker-logging.yaml', import.meta.url))
-    this.#process = spawn('java', [
-      `-Xmx${heap}`, `-Xms${heap}`, ...jvm, `-Dkafka.logs.dir=${directory}`, `-Dlog4j2.configurationFile=${logging}`,
-      '-cp', classPath, 'kafka.Kafka', join(directory, 'server.properties'),
-    ], { stdio: ['ignore', log, log] })
+    this.#process = spawn(
+      'java',
+      [
+        `-Xmx${heap}`,
+        `-Xms${heap}`,
+        ...jvm,
+        `-Dkafka.logs.dir=${directory}`,
+        `-Dlog4j2.configurationFile=${logging}`,
+        '-cp',
+        classPath,
+        'kafka.Kafka',
+        join(directory, 'server.properties'),
+      ],
+      { stdio: ['ignore', log, log] },
+    )
   }
 
   async start(): Promise<this> {
     this.launch()
     const ended = new Promise<never>((_, reject) => {
-      this.#process!.once('exit', (code) => reject(new Error(`Apache Kafka ended with ${code}; see ${this.#options.directory}/server.log`)))
+      this.#process!.once('exit', (code) =>
+        reject(new Error(`Apache Kafka ended with ${code}; see ${this.#options.directory}/server.log`)),
+      )
     })
     ended.catch(() => {})
     await Promise.race([answering(this.#options.port, { withinMs: 60_000 }), ended])

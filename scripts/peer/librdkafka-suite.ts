@@ -37,9 +37,23 @@ export interface Outcome {
 
 /** 0081 as a whole wants ACLs and fails without; these parts of it do not. */
 const parts: readonly string[] = [
-  'CreateTopics', 'DeleteTopics', 'CreatePartitions', 'AlterConfigs', 'IncrementalAlterConfigs', 'DescribeConfigs', 'DescribeConfigs_groups',
-  'DeleteRecords', 'DeleteGroups', 'ListConsumerGroups', 'DescribeConsumerGroups', 'DescribeTopics', 'DescribeCluster',
-  'DeleteConsumerGroupOffsets', 'AlterConsumerGroupOffsets', 'ListConsumerGroupOffsets', 'ListOffsets',
+  'CreateTopics',
+  'DeleteTopics',
+  'CreatePartitions',
+  'AlterConfigs',
+  'IncrementalAlterConfigs',
+  'DescribeConfigs',
+  'DescribeConfigs_groups',
+  'DeleteRecords',
+  'DeleteGroups',
+  'ListConsumerGroups',
+  'DescribeConsumerGroups',
+  'DescribeTopics',
+  'DescribeCluster',
+  'DeleteConsumerGroupOffsets',
+  'AlterConsumerGroupOffsets',
+  'ListConsumerGroupOffsets',
+  'ListOffsets',
 ].map((name) => `0081/do_test_${name}`)
 
 const tests = join(places.librdkafka, 'tests')
@@ -58,7 +72,10 @@ export function testNumbers(): string[] {
 export async function runSuite(options: SuiteOptions): Promise<Map<string, Outcome>> {
   const directory = mkdtempSync(join(tmpdir(), 'longtail-librdkafka-'))
   const config = join(directory, 'test.conf')
-  writeFileSync(config, `bootstrap.servers=${options.bootstrap}\nsecurity.protocol=plaintext\ntest.timeout.multiplier=2\ntest.topic.random=true\n`)
+  writeFileSync(
+    config,
+    `bootstrap.servers=${options.bootstrap}\nsecurity.protocol=plaintext\ntest.timeout.multiplier=4\ntest.topic.random=true\n`,
+  )
   const queue = [...parts, ...testNumbers()].filter((number) => options.numbers.length === 0 || options.numbers.includes(number))
   const results = new Map<string, Outcome>()
   const worker = async () => {
@@ -92,9 +109,15 @@ async function runOne({ number: name, directory, config, options }: One): Promis
     stdio: ['ignore', output, output],
     env: {
       ...process.env,
-      TESTS: number, TEST_REPORT: report, RDKAFKA_TEST_CONF: config, TEST_KAFKA_VERSION: versions.kafka, KAFKA_VERSION: versions.kafka,
+      TESTS: number,
+      TEST_REPORT: report,
+      RDKAFKA_TEST_CONF: config,
+      TEST_KAFKA_VERSION: versions.kafka,
+      KAFKA_VERSION: versions.kafka,
       ...(part === undefined ? {} : { SUBTESTS: `${part}:` }),
-      KAFKA_PATH: places.kafkaHome, BROKERS: options.bootstrap, LD_LIBRARY_PATH: '../src:../src-cpp',
+      KAFKA_PATH: places.kafkaHome,
+      BROKERS: options.bootstrap,
+      LD_LIBRARY_PATH: '../src:../src-cpp',
     },
   })
   closeSync(output)
@@ -163,7 +186,8 @@ export function isRequired({ expect, quick, full }: Expectation, isFull: boolean
 
 /** What differs from the expectations, one line each; empty where everything is as it must be. */
 export function deviations(
-  results: ReadonlyMap<string, Outcome>, { listed, isFull }: { listed: ReadonlyMap<string, Expectation>; isFull: boolean },
+  results: ReadonlyMap<string, Outcome>,
+  { listed, isFull }: { listed: ReadonlyMap<string, Expectation>; isFull: boolean },
 ): string[] {
   const lines: string[] = []
   for (const [name, { state, reason }] of results) {
@@ -177,8 +201,12 @@ export function deviations(
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      bootstrap: { type: 'string' }, pool: { type: 'string', default: '3' }, full: { type: 'boolean', default: false },
-      tests: { type: 'string', default: '' }, out: { type: 'string' }, check: { type: 'boolean', default: false },
+      bootstrap: { type: 'string' },
+      pool: { type: 'string', default: '3' },
+      full: { type: 'boolean', default: false },
+      tests: { type: 'string', default: '' },
+      out: { type: 'string' },
+      check: { type: 'boolean', default: false },
       limit: { type: 'string', default: '420' },
     },
   })
@@ -186,13 +214,19 @@ async function main(): Promise<void> {
   setUp(['kafka', 'kafka tools', 'librdkafka'])
   const started = performance.now()
   const results = await runSuite({
-    bootstrap: values.bootstrap, pool: Number(values.pool), isFull: values.full, limitSeconds: Number(values.limit),
+    bootstrap: values.bootstrap,
+    pool: Number(values.pool),
+    isFull: values.full,
+    limitSeconds: Number(values.limit),
     numbers: values.tests === '' ? [] : values.tests.split(','),
-    onResult: (name, { state, seconds, reason }) => console.log(`${state.padEnd(8)} ${name} ${seconds} s${reason === '' ? '' : `: ${reason}`}`),
+    onResult: (name, { state, seconds, reason }) =>
+      console.log(`${state.padEnd(8)} ${name} ${seconds} s${reason === '' ? '' : `: ${reason}`}`),
   })
   const count = (state: State) => [...results.values()].filter((one) => one.state === state).length
-  console.log(`passed ${count('PASSED')}, failed ${count('FAILED') + count('CRASHED') + count('TIMEOUT')}, skipped ${count('SKIPPED')} ` +
-    `in ${((performance.now() - started) / 1000).toFixed(0)} s`)
+  console.log(
+    `passed ${count('PASSED')}, failed ${count('FAILED') + count('CRASHED') + count('TIMEOUT')}, skipped ${count('SKIPPED')} ` +
+      `in ${((performance.now() - started) / 1000).toFixed(0)} s`,
+  )
   if (values.out !== undefined) {
     mkdirSync(join(values.out, '..'), { recursive: true })
     writeFileSync(values.out, `${JSON.stringify(Object.fromEntries(results), undefined, 1)}\n`)

@@ -39,9 +39,22 @@ function isOnPath(command: string): boolean {
 /** Debian's names of what librdkafka and kcat are built with or are. */
 const systemPackages: readonly { readonly name: string; readonly isThere: () => boolean }[] = [
   { name: 'kcat', isThere: () => isOnPath('kcat') },
-  ...([['libssl-dev', 'openssl/ssl.h'], ['libcurl4-openssl-dev', 'curl/curl.h'], ['zlib1g-dev', 'zlib.h'], ['libzstd-dev', 'zstd.h'],
-    ['liblz4-dev', 'lz4.h'], ['libsasl2-dev', 'sasl/sasl.h'], ['rapidjson-dev', 'rapidjson/document.h']] as const).map(([name, header]) => ({
-    name, isThere: () => ['/usr/include', '/usr/local/include', ...globSync('/usr/include/*-linux-gnu')].some((root) => existsSync(join(root, header))),
+  ...(
+    [
+      ['libssl-dev', 'openssl/ssl.h'],
+      ['libcurl4-openssl-dev', 'curl/curl.h'],
+      ['zlib1g-dev', 'zlib.h'],
+      ['libzstd-dev', 'zstd.h'],
+      ['liblz4-dev', 'lz4.h'],
+      ['libsasl2-dev', 'sasl/sasl.h'],
+      ['rapidjson-dev', 'rapidjson/document.h'],
+    ] as const
+  ).map(([name, header]) => ({
+    name,
+    isThere: () =>
+      ['/usr/include', '/usr/local/include', ...globSync('/usr/include/*-linux-gnu')].some((root) =>
+        existsSync(join(root, header)),
+      ),
   })),
 ]
 
@@ -57,8 +70,15 @@ function installSystemPackages(): void {
 
 function checkCommands(): void {
   const wanted = [
-    ['java', 'a JDK, 17 or newer'], ['javac', 'a JDK, 17 or newer'], ['mvn', 'Maven'], ['npm', 'npm'], ['python3', 'Python 3.9 or newer with venv'],
-    ['cc', 'a C compiler'], ['c++', 'a C++ compiler'], ['make', 'make'], ['go', 'Go 1.24 or newer'],
+    ['java', 'a JDK, 17 or newer'],
+    ['javac', 'a JDK, 17 or newer'],
+    ['mvn', 'Maven'],
+    ['npm', 'npm'],
+    ['python3', 'Python 3.9 or newer with venv'],
+    ['cc', 'a C compiler'],
+    ['c++', 'a C++ compiler'],
+    ['make', 'make'],
+    ['go', 'Go 1.24 or newer'],
   ] as const
   const missing = wanted.filter(([command]) => !isOnPath(command)).map(([command, what]) => `${command} (${what})`)
   if (missing.length > 0) throw new Missing(`not on PATH: ${missing.join(', ')}`)
@@ -66,7 +86,14 @@ function checkCommands(): void {
 
 function installKafka(): void {
   rmSync(places.jars, { recursive: true, force: true })
-  run('mvn', ['-q', '-B', '-f', join(repository, 'scripts/peer/pom.xml'), 'dependency:copy-dependencies', `-DoutputDirectory=${places.jars}`])
+  run('mvn', [
+    '-q',
+    '-B',
+    '-f',
+    join(repository, 'scripts/peer/pom.xml'),
+    'dependency:copy-dependencies',
+    `-DoutputDirectory=${places.jars}`,
+  ])
 }
 
 function writeToolScripts(): void {
@@ -74,7 +101,12 @@ function writeToolScripts(): void {
   mkdirSync(directory, { recursive: true })
   for (const tool of toolNames) {
     const file = join(directory, `${tool}.sh`)
-    writeFileSync(file, `#!/bin/sh\nexec java ${toolArguments(tool, []).map((word) => `'${word}'`).join(' ')} "$@"\n`)
+    writeFileSync(
+      file,
+      `#!/bin/sh\nexec java ${toolArguments(tool, [])
+        .map((word) => `'${word}'`)
+        .join(' ')} "$@"\n`,
+    )
     chmodSync(file, 0o755)
   }
 }
@@ -83,7 +115,14 @@ function installPython(): void {
   const root = join(cache, 'python')
   rmSync(root, { recursive: true, force: true })
   run('python3', ['-m', 'venv', root])
-  run(places.python, ['-m', 'pip', 'install', '-q', '--disable-pip-version-check', `confluent-kafka==${versions.confluentPython}`])
+  run(places.python, [
+    '-m',
+    'pip',
+    'install',
+    '-q',
+    '--disable-pip-version-check',
+    `confluent-kafka==${versions.confluentPython}`,
+  ])
 }
 
 function buildLibrdkafka(): void {
@@ -97,7 +136,10 @@ function buildLibrdkafka(): void {
   run('./configure', [], { cwd: places.librdkafka })
   run('make', ['-j2', 'libs'], { cwd: places.librdkafka })
   // RapidJSON lets the tests read statistics; without it they skip.
-  run('make', ['-C', 'tests', '-j2', 'test-runner'], { cwd: places.librdkafka, env: { ...process.env, CPPFLAGS: '-DWITH_RAPIDJSON=1' } })
+  run('make', ['-C', 'tests', '-j2', 'test-runner'], {
+    cwd: places.librdkafka,
+    env: { ...process.env, CPPFLAGS: '-DWITH_RAPIDJSON=1' },
+  })
 }
 
 /** The bench's C programs, linked statically with the librdkafka of above. */
@@ -107,8 +149,17 @@ function compileBench(): void {
   const libraries = [...config.matchAll(/^LIBS\+=\s*(.*)$/gm)].flatMap(([, words]) => words!.trim().split(/\s+/))
   for (const source of globSync(join(repository, 'bench/clients/*.c'))) {
     const program = source.replace(/^.*\/(.*)\.c$/, '$1')
-    run('cc', ['-O2', '-Wall', '-I', join(places.librdkafka, 'src'), source, join(places.librdkafka, 'src/librdkafka.a'),
-      '-o', join(places.programs, `bench-${program}`), ...libraries])
+    run('cc', [
+      '-O2',
+      '-Wall',
+      '-I',
+      join(places.librdkafka, 'src'),
+      source,
+      join(places.librdkafka, 'src/librdkafka.a'),
+      '-o',
+      join(places.programs, `bench-${program}`),
+      ...libraries,
+    ])
   }
 }
 
@@ -121,36 +172,57 @@ function compileJava(): void {
 
 function buildGo(): void {
   mkdirSync(places.programs, { recursive: true })
-  run('go', ['build', '-buildvcs=false', '-o', join(places.programs, 'franz-go-clients'), '.'], { cwd: join(repository, 'test/interop/franz-go') })
+  run('go', ['build', '-buildvcs=false', '-o', join(places.programs, 'franz-go-clients'), '.'], {
+    cwd: join(repository, 'test/interop/franz-go'),
+  })
 }
 
 function digest(...patterns: readonly string[]): string {
   const hash = createHash('sha256')
-  for (const file of globSync([...patterns], { cwd: repository }).sort()) hash.update(file).update(readFileSync(join(repository, file)))
+  for (const file of globSync([...patterns], { cwd: repository }).sort())
+    hash.update(file).update(readFileSync(join(repository, file)))
   return hash.digest('hex').slice(0, 16)
 }
 
 const steps: readonly Step[] = [
   { name: 'commands', madeFrom: () => 'always', result: () => false, carryOut: checkCommands },
   { name: 'system packages', madeFrom: () => 'always', result: () => false, carryOut: installSystemPackages },
-  { name: 'kafka', madeFrom: () => digest('scripts/peer/pom.xml'), result: () => existsSync(kafkaClientsJar), carryOut: installKafka },
   {
-    name: 'kafka tools', madeFrom: () => `${toolNames.length} ${javaOptions.join(' ')} ${places.jars}`,
-    result: () => existsSync(join(places.kafkaHome, 'bin/kafka-topics.sh')), carryOut: writeToolScripts,
+    name: 'kafka',
+    madeFrom: () => digest('scripts/peer/pom.xml'),
+    result: () => existsSync(kafkaClientsJar),
+    carryOut: installKafka,
+  },
+  {
+    name: 'kafka tools',
+    madeFrom: () => `${toolNames.length} ${javaOptions.join(' ')} ${places.jars}`,
+    result: () => existsSync(join(places.kafkaHome, 'bin/kafka-topics.sh')),
+    carryOut: writeToolScripts,
   },
   { name: 'python', madeFrom: () => versions.confluentPython, result: () => existsSync(places.python), carryOut: installPython },
   {
-    name: 'librdkafka', madeFrom: () => versions.confluentJavascript,
-    result: () => existsSync(join(places.librdkafka, 'tests/test-runner')), carryOut: buildLibrdkafka,
-  },
-  { name: 'bench', madeFrom: () => digest('bench/clients/*.c'), result: () => existsSync(places.programs), carryOut: compileBench },
-  {
-    name: 'java', madeFrom: () => digest('test/interop/java/*.java', 'bench/clients/*.java'),
-    result: () => existsSync(places.classes), carryOut: compileJava,
+    name: 'librdkafka',
+    madeFrom: () => versions.confluentJavascript,
+    result: () => existsSync(join(places.librdkafka, 'tests/test-runner')),
+    carryOut: buildLibrdkafka,
   },
   {
-    name: 'go', madeFrom: () => digest('test/interop/franz-go/*'),
-    result: () => existsSync(join(places.programs, 'franz-go-clients')), carryOut: buildGo,
+    name: 'bench',
+    madeFrom: () => digest('bench/clients/*.c'),
+    result: () => existsSync(places.programs),
+    carryOut: compileBench,
+  },
+  {
+    name: 'java',
+    madeFrom: () => digest('test/interop/java/*.java', 'bench/clients/*.java'),
+    result: () => existsSync(places.classes),
+    carryOut: compileJava,
+  },
+  {
+    name: 'go',
+    madeFrom: () => digest('test/interop/franz-go/*'),
+    result: () => existsSync(join(places.programs, 'franz-go-clients')),
+    carryOut: buildGo,
   },
 ]
 

@@ -12,8 +12,14 @@ import type { ClientLibrary, CrashingMember, MemberOptions, ReceivedRecord } fro
 import { kafkajsClient } from './kafkajs-client.ts'
 import { platformaticClient } from './platformatic-client.ts'
 
-export async function crashingMember(library: string, bootstrap: string, { group, topic, onRecord }: MemberOptions): Promise<CrashingMember> {
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), library, bootstrap, group, topic], { stdio: ['ignore', 'pipe', 'inherit'] })
+export async function crashingMember(
+  library: string,
+  bootstrap: string,
+  { group, topic, onRecord }: MemberOptions,
+): Promise<CrashingMember> {
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), library, bootstrap, group, topic], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   let partitions: readonly number[] | undefined
   createInterface({ input: child.stdout }).on('line', (line) => {
     if (!line.startsWith('{')) return
@@ -31,17 +37,26 @@ export async function crashingMember(library: string, bootstrap: string, { group
 
 export function libraryNamed(name: string, bootstrap: string): ClientLibrary {
   switch (name) {
-    case 'kafkajs': return kafkajsClient(bootstrap)
-    case 'platformatic': return platformaticClient(bootstrap, 'classic')
-    case 'platformatic-consumer': return platformaticClient(bootstrap, 'consumer')
-    default: throw new TypeError(`no library is called ${name}`)
+    case 'kafkajs':
+      return kafkajsClient(bootstrap)
+    case 'platformatic':
+      return platformaticClient(bootstrap, 'classic')
+    case 'platformatic-consumer':
+      return platformaticClient(bootstrap, 'consumer')
+    default:
+      throw new TypeError(`no library is called ${name}`)
   }
 }
 
 if (import.meta.main) {
   const [name, bootstrap, group, topic] = process.argv.slice(2) as [string, string, string, string]
   const say = (what: object) => console.log(JSON.stringify(what))
-  const member = await libraryNamed(name, bootstrap).join({ group, topic, sessionTimeoutMs: 6000, onRecord: (record) => say({ record }) })
+  const member = await libraryNamed(name, bootstrap).join({
+    group,
+    topic,
+    sessionTimeoutMs: 6000,
+    onRecord: (record) => say({ record }),
+  })
   let last = ''
   setInterval(() => {
     const now = JSON.stringify({ partitions: member.partitions })

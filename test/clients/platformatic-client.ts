@@ -1,5 +1,11 @@
 import {
-  Admin, Consumer, type ConsumerOptions, type Message, Producer, stringDeserializers, stringSerializers,
+  Admin,
+  Consumer,
+  type ConsumerOptions,
+  type Message,
+  Producer,
+  stringDeserializers,
+  stringSerializers,
 } from '@platformatic/kafka'
 import type { ClientLibrary, Member, MemberOptions, ReceivedRecord } from '../cases/client.cases.ts'
 
@@ -7,8 +13,12 @@ type TextConsumer = Consumer<string, string, string, string>
 
 function received(message: Message<string, string, string, string>): ReceivedRecord {
   return {
-    partition: message.partition, offset: Number(message.offset), key: message.key ?? null, value: message.value ?? null,
-    headers: Object.fromEntries(message.headers), timestamp: Number(message.timestamp),
+    partition: message.partition,
+    offset: Number(message.offset),
+    key: message.key ?? null,
+    value: message.value ?? null,
+    headers: Object.fromEntries(message.headers),
+    timestamp: Number(message.timestamp),
   }
 }
 
@@ -19,9 +29,15 @@ export function platformaticClient(bootstrap: string, protocol: 'classic' | 'con
   const producer = new Producer({ ...common, serializers: stringSerializers })
   const idempotent = new Producer({ ...common, serializers: stringSerializers, idempotent: true })
   const consumers = new WeakMap<Member, TextConsumer>()
-  const makeConsumer = (groupId: string, options: object = {}) => new Consumer({
-    ...common, groupId, deserializers: stringDeserializers, autocommit: false, maxWaitTime: 100, ...options,
-  } as ConsumerOptions<string, string, string, string>)
+  const makeConsumer = (groupId: string, options: object = {}) =>
+    new Consumer({
+      ...common,
+      groupId,
+      deserializers: stringDeserializers,
+      autocommit: false,
+      maxWaitTime: 100,
+      ...options,
+    } as ConsumerOptions<string, string, string, string>)
   return {
     compressions: ['none', 'gzip', 'snappy', 'lz4', 'zstd'],
     async createTopic(topic, partitions) {
@@ -29,14 +45,22 @@ export function platformaticClient(bootstrap: string, protocol: 'classic' | 'con
     },
     async produce(topic, records, { compression = 'none', isIdempotent = false } = {}) {
       const messages = records.map(({ partition, key, value, headers, timestamp }) => ({
-        topic, partition, headers: headers ?? {}, ...(key === null ? {} : { key }), ...(value === null ? {} : { value }),
+        topic,
+        partition,
+        headers: headers ?? {},
+        ...(key === null ? {} : { key }),
+        ...(value === null ? {} : { value }),
         ...(timestamp === undefined ? {} : { timestamp: BigInt(timestamp) }),
       }))
       await (isIdempotent ? idempotent : producer).send({ messages, acks: -1, compression: compression as 'gzip' })
     },
     async readFrom(topic, { partition, offset, count }) {
       const consumer = makeConsumer(`reader-${topic}-${partition}-${offset}`)
-      const stream = await consumer.consume({ topics: [topic], mode: 'manual', offsets: [{ topic, partition, offset: BigInt(offset) }] })
+      const stream = await consumer.consume({
+        topics: [topic],
+        mode: 'manual',
+        offsets: [{ topic, partition, offset: BigInt(offset) }],
+      })
       const records: ReceivedRecord[] = []
       for await (const message of stream) {
         if (message.partition === partition) records.push(received(message))
@@ -52,9 +76,10 @@ export function platformaticClient(bootstrap: string, protocol: 'classic' | 'con
       return new Map(offsets.get(topic)!.map((offset, partition) => [partition, Number(offset)]))
     },
     async join({ group, topic, onRecord, sessionTimeoutMs = 10_000 }: MemberOptions) {
-      const options = protocol === 'consumer'
-        ? { groupProtocol: 'consumer' }
-        : { sessionTimeout: sessionTimeoutMs, rebalanceTimeout: 10_000, heartbeatInterval: 300 }
+      const options =
+        protocol === 'consumer'
+          ? { groupProtocol: 'consumer' }
+          : { sessionTimeout: sessionTimeoutMs, rebalanceTimeout: 10_000, heartbeatInterval: 300 }
       const consumer = makeConsumer(group, options)
       const stream = await consumer.consume({ topics: [topic], mode: 'committed', fallbackMode: 'earliest' })
       stream.on('data', (message) => onRecord(received(message)))

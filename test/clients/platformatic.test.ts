@@ -28,7 +28,12 @@ describe('@platformatic/kafka', () => {
     const admin = new Admin({ clientId: 'admin', bootstrapBrokers: [broker.bootstrap], retries: 5 })
     const topic = `admin-${randomUUID()}`
     try {
-      await admin.createTopics({ topics: [topic], partitions: 2, replicas: 1, configs: [{ name: 'retention.ms', value: '12345' }] })
+      await admin.createTopics({
+        topics: [topic],
+        partitions: 2,
+        replicas: 1,
+        configs: [{ name: 'retention.ms', value: '12345' }],
+      })
       await assert.rejects(admin.createTopics({ topics: [topic], partitions: 2, replicas: 1 }))
       assert.ok((await admin.listTopics()).includes(topic))
       const [brokerId] = (await admin.metadata({ topics: [topic], forceUpdate: true })).brokers.keys()
@@ -37,13 +42,19 @@ describe('@platformatic/kafka', () => {
       assert.equal(metadata.topics.get(topic)?.partitionsCount, 3)
 
       const client = platformaticClient(broker.bootstrap, 'classic')
-      await client.produce(topic, Array.from({ length: 10 }, (_, index) => ({ partition: 0, key: null, value: `${index}` })))
+      await client.produce(
+        topic,
+        Array.from({ length: 10 }, (_, index) => ({ partition: 0, key: null, value: `${index}` })),
+      )
       const [deleted] = await admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition: 0, offset: 4n }] }] })
       assert.equal(deleted?.partitions[0]?.lowWatermark, 4n)
       await client.close()
 
       const group = `group-${topic}`
-      await admin.alterConsumerGroupOffsets({ groupId: group, topics: [{ name: topic, partitionOffsets: [{ partition: 0, offset: 7n }] }] })
+      await admin.alterConsumerGroupOffsets({
+        groupId: group,
+        topics: [{ name: topic, partitionOffsets: [{ partition: 0, offset: 7n }] }],
+      })
       const [committed] = await admin.listConsumerGroupOffsets({ groups: [group] })
       assert.equal(committed?.topics[0]?.partitions[0]?.committedOffset, 7n)
       assert.ok((await admin.listGroups()).has(group))

@@ -6,7 +6,17 @@ import { nextSequence } from '../../broker/protocol/record-batch.ts'
 import type { Attempt, History, LoggedBatch, Sighting } from './history.ts'
 
 export interface Violation {
-  readonly rule: 'lost' | 'moved' | 'duplicate' | 'reordered' | 'phantom' | 'refused but written' | 'gap' | 'changed' | 'sequence' | 'dismissed'
+  readonly rule:
+    | 'lost'
+    | 'moved'
+    | 'duplicate'
+    | 'reordered'
+    | 'phantom'
+    | 'refused but written'
+    | 'gap'
+    | 'changed'
+    | 'sequence'
+    | 'dismissed'
   readonly about: string
 }
 
@@ -69,8 +79,10 @@ interface SentValue {
 function* checkValue({ attempt, index, value, seen }: SentValue): Generator<Violation> {
   const { outcome, partition, offset } = attempt
   if (seen.length > 1) yield { rule: 'duplicate', about: `'${value}' at ${seen.map(place).join(' and ')}` }
-  if (seen.some((one) => one.partition !== partition)) yield { rule: 'moved', about: `'${value}' was sent to ${partition}, and is at ${seen.map(place).join()}` }
-  if (outcome === 'fail' && seen.length > 0) yield { rule: 'refused but written', about: `'${value}' (${attempt.reason}) is at ${place(seen[0]!)}` }
+  if (seen.some((one) => one.partition !== partition))
+    yield { rule: 'moved', about: `'${value}' was sent to ${partition}, and is at ${seen.map(place).join()}` }
+  if (outcome === 'fail' && seen.length > 0)
+    yield { rule: 'refused but written', about: `'${value}' (${attempt.reason}) is at ${place(seen[0]!)}` }
   if (outcome !== 'ok') return
   const acknowledged = { partition, offset: offset + index }
   if (seen.length === 0) yield { rule: 'lost', about: `'${value}', acknowledged at ${place(acknowledged)}` }
@@ -97,9 +109,11 @@ function* checkOrder({ attempts, final }: History): Generator<Violation> {
     if (from === undefined) continue
     const session = `${from.producer}/${sighting.partition}`
     const before = last.get(session) ?? -1
-    if (from.order < before) yield { rule: 'reordered', about: `${place(sighting)}: '${sighting.value}' is behind what was sent after it` }
+    if (from.order < before)
+      yield { rule: 'reordered', about: `${place(sighting)}: '${sighting.value}' is behind what was sent after it` }
     // An idempotent producer leaves nothing out: what follows was only sent because what went before was kept.
-    if (from.isIdempotent && from.order > before + 1) yield { rule: 'lost', about: `${place(sighting)}: ${from.order - before - 1} values before '${sighting.value}'` }
+    if (from.isIdempotent && from.order > before + 1)
+      yield { rule: 'lost', about: `${place(sighting)}: ${from.order - before - 1} values before '${sighting.value}'` }
     last.set(session, Math.max(before, from.order))
   }
 }
@@ -116,7 +130,8 @@ function* checkPolls({ polls, final }: History): Generator<Violation> {
       next.set(partition, offset + 1)
       const now = values.get(place(sighting))
       if (now === undefined) yield { rule: 'lost', about: `${place(sighting)}: '${value}', which a consumer saw` }
-      else if (now !== value) yield { rule: 'changed', about: `${place(sighting)}: a consumer saw '${value}', and now it is '${now}'` }
+      else if (now !== value)
+        yield { rule: 'changed', about: `${place(sighting)}: a consumer saw '${value}', and now it is '${now}'` }
     }
   }
 }
@@ -128,7 +143,8 @@ function* checkSequences(batches: readonly LoggedBatch[]): Generator<Violation> 
     if (producerId < 0) continue
     const session = `${partition}/${producerId}/${producerEpoch}`
     const expected = next.get(session) ?? 0
-    if (baseSequence !== expected) yield { rule: 'sequence', about: `${partition}@${baseOffset}: sequence ${baseSequence} where ${expected} was due` }
+    if (baseSequence !== expected)
+      yield { rule: 'sequence', about: `${partition}@${baseOffset}: sequence ${baseSequence} where ${expected} was due` }
     next.set(session, nextSequence(baseSequence, recordCount))
   }
 }

@@ -38,9 +38,21 @@ export class CrashLoad {
     this.topicId = topicId
     const { bootstrap, recordsPerBatch = 5, fillerBytes = 80 } = options
     const partitions = Array.from({ length: options.partitions }, (_, partition) => partition)
-    this.producers = partitions.flatMap((partition) => [true, false].map((isIdempotent) => new RecordingProducer({
-      producer: partition * 2 + (isIdempotent ? 0 : 1), bootstrap, topicId, partition, isIdempotent, recordsPerBatch, fillerBytes, inFlightMax: 5,
-    })))
+    this.producers = partitions.flatMap((partition) =>
+      [true, false].map(
+        (isIdempotent) =>
+          new RecordingProducer({
+            producer: partition * 2 + (isIdempotent ? 0 : 1),
+            bootstrap,
+            topicId,
+            partition,
+            isIdempotent,
+            recordsPerBatch,
+            fillerBytes,
+            inFlightMax: 5,
+          }),
+      ),
+    )
     this.#readers = partitions.map((partition) => new PollingConsumer(bootstrap, topicId, partition))
   }
 
@@ -65,7 +77,9 @@ export class CrashLoad {
     for (const deadline = performance.now() + withinMs; performance.now() < deadline; await sleep(10)) {
       if (this.producers.every(({ acknowledged }, index) => acknowledged > before[index]!)) return
     }
-    const stuck = this.producers.map(({ acknowledged, errors }, index) => `${acknowledged - before[index]!} ${JSON.stringify([...errors])}`)
+    const stuck = this.producers.map(
+      ({ acknowledged, errors }, index) => `${acknowledged - before[index]!} ${JSON.stringify([...errors])}`,
+    )
     assert.fail(`not every producer got on within ${withinMs} ms: ${stuck.join(', ')}`)
   }
 
@@ -84,7 +98,9 @@ export class CrashLoad {
     }
     client.close()
     const polls = await Promise.all(this.#readers.map((reader) => reader.stop()))
-    const dismissals = [...this.producers.map(({ broken }) => broken), ...this.#readers.map(({ dismissed }) => dismissed)].filter((why) => why !== undefined)
+    const dismissals = [...this.producers.map(({ broken }) => broken), ...this.#readers.map(({ dismissed }) => dismissed)].filter(
+      (why) => why !== undefined,
+    )
     return { attempts: this.producers.flatMap(({ attempts }) => attempts), polls, dismissals, final, batches }
   }
 }

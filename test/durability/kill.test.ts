@@ -29,7 +29,9 @@ for (const durability of ['fsync', 'replicated'] as const) {
         if (load.interrupted > before) hit++
       }
       const history = await load.finish()
-      context.diagnostic(`${load.acknowledged} batches acknowledged, ${load.interrupted} under way in ${hit} of ${rounds} crashes, ${history.final.length} records in the end`)
+      context.diagnostic(
+        `${load.acknowledged} batches acknowledged, ${load.interrupted} under way in ${hit} of ${rounds} crashes, ${history.final.length} records in the end`,
+      )
       assert.ok(hit > rounds / 2, `only ${hit} of ${rounds} crashes hit something that was under way`)
       assertKept(history)
     })

@@ -23,8 +23,14 @@ export interface ProducerOptions {
 
 /** Answers that say that nothing was written, now or later (RELIABILITY.md 7.2). */
 const surelyNotWritten: ReadonlySet<number> = new Set([
-  ErrorCode.MESSAGE_TOO_LARGE, ErrorCode.CORRUPT_MESSAGE, ErrorCode.INVALID_RECORD, ErrorCode.INVALID_TIMESTAMP,
-  ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID, ErrorCode.NOT_ENOUGH_REPLICAS, ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+  ErrorCode.MESSAGE_TOO_LARGE,
+  ErrorCode.CORRUPT_MESSAGE,
+  ErrorCode.INVALID_RECORD,
+  ErrorCode.INVALID_TIMESTAMP,
+  ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+  ErrorCode.UNKNOWN_TOPIC_ID,
+  ErrorCode.NOT_ENOUGH_REPLICAS,
+  ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
   ErrorCode.INVALID_PRODUCER_EPOCH,
 ])
 
@@ -78,7 +84,9 @@ export class RecordingProducer {
       }
       const oldest = inFlight.shift()
       if (oldest === undefined) return
-      const result = await oldest.answer.catch((error: unknown) => (error instanceof ConnectionLost ? error : Promise.reject(error)))
+      const result = await oldest.answer.catch((error: unknown) =>
+        error instanceof ConnectionLost ? error : Promise.reject(error),
+      )
       if (result === ErrorCode.NONE) continue
       const { attempt } = oldest.batch
       if (!(result instanceof ConnectionLost) && surelyNotWritten.has(result)) {
@@ -103,9 +111,13 @@ export class RecordingProducer {
     const { producer, partition, isIdempotent, recordsPerBatch, fillerBytes } = this.#options
     const values = Array.from({ length: recordsPerBatch }, () => `${producer}:${partition}:${this.#nextValue++}`)
     const attempt: Attempt = { producer, isIdempotent, partition, values, outcome: 'info', offset: -1, reason: 'no answer' }
-    const bytes = recordBatch(values.map((value) => ({ value: Buffer.from(`${value} ${'.'.repeat(fillerBytes)}`) })), {
-      ...this.#session, baseSequence: isIdempotent ? this.#nextSequence : -1,
-    })
+    const bytes = recordBatch(
+      values.map((value) => ({ value: Buffer.from(`${value} ${'.'.repeat(fillerBytes)}`) })),
+      {
+        ...this.#session,
+        baseSequence: isIdempotent ? this.#nextSequence : -1,
+      },
+    )
     this.#nextSequence += recordsPerBatch
     this.attempts.push(attempt)
     return { attempt, bytes }
@@ -114,7 +126,9 @@ export class RecordingProducer {
   async #send(client: WireClient, { attempt, bytes }: Batch): Promise<number> {
     const { topicId, partition } = this.#options
     const response = await client.call(produceApi, {
-      acks: -1, timeoutMs: 10_000, topicData: [{ topicId, name: '', partitionData: [{ index: partition, records: [bytes] }] }],
+      acks: -1,
+      timeoutMs: 10_000,
+      topicData: [{ topicId, name: '', partitionData: [{ index: partition, records: [bytes] }] }],
     })
     const { errorCode, baseOffset } = response.responses[0]!.partitionResponses[0]!
     if (errorCode === ErrorCode.NONE) {
@@ -141,7 +155,10 @@ export class RecordingProducer {
 
   async #startSession(client: WireClient): Promise<void> {
     const { errorCode, producerId, producerEpoch } = await client.call(initProducerIdApi, {
-      transactionalId: null, transactionTimeoutMs: 60_000, producerId: -1, producerEpoch: -1,
+      transactionalId: null,
+      transactionTimeoutMs: 60_000,
+      producerId: -1,
+      producerEpoch: -1,
     })
     if (errorCode !== ErrorCode.NONE) throw new ConnectionLost(`no producer id: error ${errorCode}`)
     this.#session = { producerId, producerEpoch }

@@ -69,12 +69,17 @@ export class Agent {
   ask(what: { readonly do: string } & Record<string, unknown>): Promise<Answer> {
     const id = this.#nextId++
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`no answer to ${what.do} within ${answerWithinMs} ms\n${this.#complaints.join('\n')}`)), answerWithinMs)
-      const settled = <T>(then: (value: T) => void) => (value: T) => {
-        clearTimeout(timer)
-        this.#waiting.delete(id)
-        then(value)
-      }
+      const timer = setTimeout(
+        () => reject(new Error(`no answer to ${what.do} within ${answerWithinMs} ms\n${this.#complaints.join('\n')}`)),
+        answerWithinMs,
+      )
+      const settled =
+        <T>(then: (value: T) => void) =>
+        (value: T) => {
+          clearTimeout(timer)
+          this.#waiting.delete(id)
+          then(value)
+        }
       this.#waiting.set(id, { resolve: settled(resolve), reject: settled(reject) })
       this.#process.stdin.write(`${JSON.stringify({ id, ...what })}\n`)
     })
@@ -108,7 +113,11 @@ export class Agent {
   }
 }
 
-async function joined(agent: Agent, program: AgentProgram, { group, topic, onRecord, sessionTimeoutMs = 10_000 }: MemberOptions): Promise<Agent> {
+async function joined(
+  agent: Agent,
+  program: AgentProgram,
+  { group, topic, onRecord, sessionTimeoutMs = 10_000 }: MemberOptions,
+): Promise<Agent> {
   agent.onRecord = onRecord
   await agent.ask({ do: 'join', group, topic, protocol: program.protocol, sessionTimeoutMs })
   return agent
@@ -130,7 +139,11 @@ export function agentLibrary(program: AgentProgram, bootstrap: string): ClientLi
     },
     async offsetsForTime(topic, timestamp) {
       const { offsets = {} } = await agent.ask({ do: 'offsetsForTime', topic, timestamp })
-      return new Map(Object.entries(offsets).map(([partition, offset]) => [Number(partition), offset] as const).sort(([one], [other]) => one - other))
+      return new Map(
+        Object.entries(offsets)
+          .map(([partition, offset]) => [Number(partition), offset] as const)
+          .sort(([one], [other]) => one - other),
+      )
     },
     async join(options) {
       const of = await joined(new Agent(program, bootstrap), program, options)

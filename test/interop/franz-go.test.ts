@@ -9,7 +9,10 @@ describe('franz-go', () => {
   const broker = testBroker(consumerGroupSettings)
   for (const protocol of ['classic', 'consumer'] as const) {
     const program = {
-      command: join(places.programs, 'franz-go-clients'), args: [], compressions: ['none', 'gzip', 'snappy', 'lz4', 'zstd'], protocol,
+      command: join(places.programs, 'franz-go-clients'),
+      args: [],
+      compressions: ['none', 'gzip', 'snappy', 'lz4', 'zstd'],
+      protocol,
     }
     describe(protocol === 'classic' ? 'with classic groups' : 'with the groups of KIP-848', () => {
       clientCases({

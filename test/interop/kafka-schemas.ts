@@ -56,15 +56,22 @@ export function* entriesOf(zip: Buffer): Generator<readonly [name: string, open:
   for (let index = 0; index < count; index++) {
     const method = zip.readUInt16LE(at + 10)
     const length = zip.readUInt32LE(at + 20)
-    const [nameBytes, extraBytes, commentBytes] = [zip.readUInt16LE(at + 28), zip.readUInt16LE(at + 30), zip.readUInt16LE(at + 32)]
+    const [nameBytes, extraBytes, commentBytes] = [
+      zip.readUInt16LE(at + 28),
+      zip.readUInt16LE(at + 30),
+      zip.readUInt16LE(at + 32),
+    ]
     const local = zip.readUInt32LE(at + 42)
     const name = zip.toString('utf8', at + 46, at + 46 + nameBytes)
     at += 46 + nameBytes + extraBytes + commentBytes
-    yield [name, () => {
-      const start = local + 30 + zip.readUInt16LE(local + 26) + zip.readUInt16LE(local + 28)
-      const bytes = zip.subarray(start, start + length)
-      return method === 0 ? bytes : inflateRawSync(bytes)
-    }]
+    yield [
+      name,
+      () => {
+        const start = local + 30 + zip.readUInt16LE(local + 26) + zip.readUInt16LE(local + 28)
+        const bytes = zip.subarray(start, start + length)
+        return method === 0 ? bytes : inflateRawSync(bytes)
+      },
+    ]
   }
 }
 

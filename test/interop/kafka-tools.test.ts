@@ -12,7 +12,7 @@ import { run, tool } from './shell.ts'
 
 const lines = (text: string) => text.split('\n').filter((line) => line !== '')
 
-describe('Kafka\'s command-line tools', () => {
+describe("Kafka's command-line tools", () => {
   const broker = testBroker()
   const scratch = mkdtempSync(join(tmpdir(), 'longtail-tools-'))
   after(() => rmSync(scratch, { recursive: true, force: true }))
@@ -20,7 +20,8 @@ describe('Kafka\'s command-line tools', () => {
   const unique = (prefix: string) => `${prefix}-${randomUUID()}`
   const call = (name: string, args: readonly string[], input?: string) =>
     tool(name, ['--bootstrap-server', broker.bootstrap, ...args], { ...(input === undefined ? {} : { input }) })
-  const create = (topic: string, args: readonly string[] = ['--partitions', '1']) => call('kafka-topics', ['--create', '--topic', topic, ...args])
+  const create = (topic: string, args: readonly string[] = ['--partitions', '1']) =>
+    call('kafka-topics', ['--create', '--topic', topic, ...args])
   const produce = (topic: string, values: readonly string[], args: readonly string[] = []) =>
     call('kafka-console-producer', ['--topic', topic, ...args], `${values.join('\n')}\n`)
   const consume = (topic: string, count: number, args: readonly string[] = ['--from-beginning']) =>
@@ -33,7 +34,14 @@ describe('Kafka\'s command-line tools', () => {
 
   test('kafka-broker-api-versions lists every API, and finds none unusable', async () => {
     const text = await call('kafka-broker-api-versions', [])
-    for (const api of ['Produce(0)', 'Fetch(1)', 'ListOffsets(2)', 'Metadata(3)', 'ConsumerGroupHeartbeat(68)', 'DescribeTopicPartitions(75)']) {
+    for (const api of [
+      'Produce(0)',
+      'Fetch(1)',
+      'ListOffsets(2)',
+      'Metadata(3)',
+      'ConsumerGroupHeartbeat(68)',
+      'DescribeTopicPartitions(75)',
+    ]) {
       assert.match(text, new RegExp(`${api.replaceAll(/[()]/g, '\\$&')}: \\d+`), api)
     }
     assert.doesNotMatch(text, /Produce\(0\): .*UNSUPPORTED/)
@@ -49,7 +57,10 @@ describe('Kafka\'s command-line tools', () => {
     assert.match(described, /TopicId: [\w-]{22}/)
     await call('kafka-topics', ['--alter', '--topic', topic, '--partitions', '5'])
     assert.match(await call('kafka-topics', ['--describe', '--topic', topic]), /PartitionCount: 5/)
-    const again = await run('java', toolArguments('kafka-topics', ['--bootstrap-server', broker.bootstrap, '--create', '--topic', topic]))
+    const again = await run(
+      'java',
+      toolArguments('kafka-topics', ['--bootstrap-server', broker.bootstrap, '--create', '--topic', topic]),
+    )
     assert.match(again.stdout + again.stderr, /already exists/)
     await call('kafka-topics', ['--delete', '--topic', topic])
     assert.ok(!lines(await call('kafka-topics', ['--list'])).includes(topic))
@@ -58,7 +69,8 @@ describe('Kafka\'s command-line tools', () => {
   test('kafka-configs describes and alters settings of topics, brokers and groups', async () => {
     const topic = unique('configs')
     await create(topic)
-    const topics = (args: readonly string[]) => call('kafka-configs', ['--entity-type', 'topics', '--entity-name', topic, ...args])
+    const topics = (args: readonly string[]) =>
+      call('kafka-configs', ['--entity-type', 'topics', '--entity-name', topic, ...args])
     await topics(['--alter', '--add-config', 'retention.ms=77777,max.message.bytes=2000000'])
     assert.match(await topics(['--describe']), /max\.message\.bytes=2000000[\s\S]*retention\.ms=77777/)
     await topics(['--alter', '--delete-config', 'max.message.bytes'])
@@ -66,15 +78,30 @@ describe('Kafka\'s command-line tools', () => {
     assert.match(described, /retention\.ms=77777/)
     assert.doesNotMatch(described, /max\.message\.bytes/)
     assert.match(await topics(['--describe', '--all']), /segment\.bytes=1073741824|segment\.bytes=67108864/)
-    const refused = await run('java', toolArguments('kafka-configs', ['--bootstrap-server', broker.bootstrap, '--entity-type', 'topics', '--entity-name', topic, '--alter', '--add-config', 'retention.ms=soon']))
+    const refused = await run(
+      'java',
+      toolArguments('kafka-configs', [
+        '--bootstrap-server',
+        broker.bootstrap,
+        '--entity-type',
+        'topics',
+        '--entity-name',
+        topic,
+        '--alter',
+        '--add-config',
+        'retention.ms=soon',
+      ]),
+    )
     assert.notEqual(refused.status, 0)
     assert.match(refused.stdout + refused.stderr, /InvalidConfigurationException/)
 
-    const brokers = (args: readonly string[]) => call('kafka-configs', ['--entity-type', 'brokers', '--entity-name', '1', ...args])
+    const brokers = (args: readonly string[]) =>
+      call('kafka-configs', ['--entity-type', 'brokers', '--entity-name', '1', ...args])
     await brokers(['--alter', '--add-config', 'message.max.bytes=1500000'])
     assert.match(await brokers(['--describe']), /message\.max\.bytes=1500000/)
     await brokers(['--alter', '--delete-config', 'message.max.bytes'])
-    const groups = (args: readonly string[]) => call('kafka-configs', ['--entity-type', 'groups', '--entity-name', unique('g'), ...args])
+    const groups = (args: readonly string[]) =>
+      call('kafka-configs', ['--entity-type', 'groups', '--entity-name', unique('g'), ...args])
     await groups(['--alter', '--add-config', 'consumer.session.timeout.ms=46000'])
   })
 
@@ -91,10 +118,20 @@ describe('Kafka\'s command-line tools', () => {
   test('the console consumer prints keys, headers, offsets and times, from an offset on', async () => {
     const topic = unique('parts')
     await create(topic)
-    await produce(topic, ['a:1\tk1\tv1', 'b:2\tk2\tv2', 'c:3\tk3\tv3'], ['--reader-property', 'parse.key=true', '--reader-property', 'parse.headers=true'])
+    await produce(
+      topic,
+      ['a:1\tk1\tv1', 'b:2\tk2\tv2', 'c:3\tk3\tv3'],
+      ['--reader-property', 'parse.key=true', '--reader-property', 'parse.headers=true'],
+    )
     const printed = await consume(topic, 2, [
-      '--partition', '0', '--offset', '1',
-      ...['print.key', 'print.headers', 'print.offset', 'print.partition'].flatMap((name) => ['--formatter-property', `${name}=true`]),
+      '--partition',
+      '0',
+      '--offset',
+      '1',
+      ...['print.key', 'print.headers', 'print.offset', 'print.partition'].flatMap((name) => [
+        '--formatter-property',
+        `${name}=true`,
+      ]),
     ])
     assert.deepEqual(lines(printed), ['Partition:0\tOffset:1\tb:2\tk2\tv2', 'Partition:0\tOffset:2\tc:3\tk3\tv3'])
   })
@@ -135,9 +172,14 @@ describe('Kafka\'s command-line tools', () => {
     await create(topic)
     await produce(topic, ['z'.repeat(5000)])
     const json = lines(await call('kafka-log-dirs', ['--describe', '--topic-list', topic])).find((line) => line.startsWith('{'))!
-    const { brokers } = JSON.parse(json) as { brokers: { logDirs: { error: null; partitions: { partition: string; size: number }[] }[] }[] }
+    const { brokers } = JSON.parse(json) as {
+      brokers: { logDirs: { error: null; partitions: { partition: string; size: number }[] }[] }[]
+    }
     const partitions = brokers.flatMap(({ logDirs }) => logDirs.flatMap((directory) => directory.partitions))
-    assert.deepEqual(partitions.map(({ partition }) => partition), [`${topic}-0`])
+    assert.deepEqual(
+      partitions.map(({ partition }) => partition),
+      [`${topic}-0`],
+    )
     assert.ok(partitions[0]!.size > 5000 && partitions[0]!.size < 6000, `${partitions[0]!.size} bytes`)
   })
 
@@ -145,14 +187,33 @@ describe('Kafka\'s command-line tools', () => {
     test(`kafka-consumer-groups describes, resets and deletes a group with group.protocol=${protocol}`, async () => {
       const [topic, group] = [unique('groups'), unique('group')]
       await create(topic, ['--partitions', '2'])
-      await produce(topic, Array.from({ length: 10 }, (_, index) => `${index}:${index}`), ['--reader-property', 'parse.key=true', '--reader-property', 'key.separator=:'])
+      await produce(
+        topic,
+        Array.from({ length: 10 }, (_, index) => `${index}:${index}`),
+        ['--reader-property', 'parse.key=true', '--reader-property', 'key.separator=:'],
+      )
       const groups = (args: readonly string[]) => call('kafka-consumer-groups', args)
-      const consumer = spawn('java', toolArguments('kafka-console-consumer', [
-        '--bootstrap-server', broker.bootstrap, '--topic', topic, '--group', group, '--from-beginning',
-        '--command-property', `group.protocol=${protocol}`, '--command-property', 'auto.commit.interval.ms=100',
-      ]))
+      const consumer = spawn(
+        'java',
+        toolArguments('kafka-console-consumer', [
+          '--bootstrap-server',
+          broker.bootstrap,
+          '--topic',
+          topic,
+          '--group',
+          group,
+          '--from-beginning',
+          '--command-property',
+          `group.protocol=${protocol}`,
+          '--command-property',
+          'auto.commit.interval.ms=100',
+        ]),
+      )
       try {
-        const described = await eventually(() => groups(['--describe', '--group', group]), (text) => (text.match(/ console-consumer\s*$/gm) ?? []).length === 2 && totalLag(text) === 0)
+        const described = await eventually(
+          () => groups(['--describe', '--group', group]),
+          (text) => (text.match(/ console-consumer\s*$/gm) ?? []).length === 2 && totalLag(text) === 0,
+        )
         assert.equal(rows(described, topic).length, 2)
         assert.match(await groups(['--describe', '--group', group, '--state']), /Stable\s+1/)
         assert.match(await groups(['--describe', '--group', group, '--members', '--verbose']), new RegExp(`${topic}`))
@@ -164,9 +225,16 @@ describe('Kafka\'s command-line tools', () => {
         consumer.kill('SIGTERM')
         await new Promise((resolve) => consumer.once('exit', resolve))
       }
-      await eventually(() => groups(['--describe', '--group', group, '--state']), (text) => /Empty\s+0/.test(text))
-      const reset = (args: readonly string[]) => groups(['--reset-offsets', '--group', group, '--topic', topic, '--execute', ...args])
-      const newOffsets = (text: string) => rows(text, topic).map((columns) => Number(columns[3])).reduce((total, offset) => total + offset, 0)
+      await eventually(
+        () => groups(['--describe', '--group', group, '--state']),
+        (text) => /Empty\s+0/.test(text),
+      )
+      const reset = (args: readonly string[]) =>
+        groups(['--reset-offsets', '--group', group, '--topic', topic, '--execute', ...args])
+      const newOffsets = (text: string) =>
+        rows(text, topic)
+          .map((columns) => Number(columns[3]))
+          .reduce((total, offset) => total + offset, 0)
       assert.equal(newOffsets(await reset(['--to-earliest'])), 0)
       assert.equal(newOffsets(await reset(['--to-latest'])), 10)
       assert.equal(newOffsets(await reset(['--shift-by', '-1'])), 8)
@@ -183,7 +251,17 @@ describe('Kafka\'s command-line tools', () => {
     const topic = unique('perf')
     await create(topic, ['--partitions', '3'])
     const produced = await call('kafka-producer-perf-test', [
-      '--topic', topic, '--num-records', '20000', '--record-size', '200', '--throughput', '-1', '--command-property', 'acks=all', 'compression.type=lz4',
+      '--topic',
+      topic,
+      '--num-records',
+      '20000',
+      '--record-size',
+      '200',
+      '--throughput',
+      '-1',
+      '--command-property',
+      'acks=all',
+      'compression.type=lz4',
     ])
     assert.match(produced, /20000 records sent/)
     const consumed = await call('kafka-consumer-perf-test', ['--topic', topic, '--num-records', '20000', '--hide-header'])
@@ -195,14 +273,23 @@ describe('Kafka\'s command-line tools', () => {
     await create(topic, ['--partitions', '3'])
     const produced = await call('kafka-verifiable-producer', ['--topic', topic, '--max-messages', '2000', '--acks', '-1'])
     assert.match(produced, /"sent":2000,"acked":2000|"acked":2000.*"sent":2000/)
-    const consumed = await call('kafka-verifiable-consumer', ['--topic', topic, '--group-id', group, '--max-messages', '2000', '--reset-policy', 'earliest'])
+    const consumed = await call('kafka-verifiable-consumer', [
+      '--topic',
+      topic,
+      '--group-id',
+      group,
+      '--max-messages',
+      '2000',
+      '--reset-policy',
+      'earliest',
+    ])
     const counts = lines(consumed).map((line) => JSON.parse(line) as { name: string; count?: number })
     const total = counts.filter(({ name }) => name === 'records_consumed').reduce((sum, { count = 0 }) => sum + count, 0)
     assert.equal(total, 2000)
     assert.ok(counts.some(({ name }) => name === 'offsets_committed'))
   })
 
-  test('kafka-cluster tells the cluster\'s id', async () => {
+  test("kafka-cluster tells the cluster's id", async () => {
     const text = await tool('kafka-cluster', ['cluster-id', '--bootstrap-server', broker.bootstrap])
     assert.match(text, /Cluster ID: [\w-]{22}/)
   })
@@ -210,14 +297,22 @@ describe('Kafka\'s command-line tools', () => {
 
 /** The table's rows that are about the topic, cut into columns. */
 function rows(text: string, topic: string): string[][] {
-  return lines(text).map((line) => line.trim().split(/\s+/)).filter((columns) => columns.includes(topic))
+  return lines(text)
+    .map((line) => line.trim().split(/\s+/))
+    .filter((columns) => columns.includes(topic))
 }
 
 /** Column six of `--describe`. */
 function totalLag(text: string): number {
-  const header = lines(text).find((line) => line.includes('LAG'))?.trim().split(/\s+/) ?? []
+  const header =
+    lines(text)
+      .find((line) => line.includes('LAG'))
+      ?.trim()
+      .split(/\s+/) ?? []
   const at = header.indexOf('LAG')
-  const topicRows = lines(text).filter((line) => line.includes('groups-')).map((line) => line.trim().split(/\s+/))
+  const topicRows = lines(text)
+    .filter((line) => line.includes('groups-'))
+    .map((line) => line.trim().split(/\s+/))
   return topicRows.reduce((total, columns) => total + Number(columns[at]), 0)
 }
 

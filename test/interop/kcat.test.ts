@@ -10,7 +10,8 @@ const lines = (text: string) => text.split('\n').filter((line) => line !== '')
 
 describe('kcat', () => {
   const broker = testBroker()
-  const kcat = (args: readonly string[], input?: string) => output('kcat', ['-q', '-b', broker.bootstrap, ...args], { ...(input === undefined ? {} : { input }) })
+  const kcat = (args: readonly string[], input?: string) =>
+    output('kcat', ['-q', '-b', broker.bootstrap, ...args], { ...(input === undefined ? {} : { input }) })
   const unique = (prefix: string) => `${prefix}-${randomUUID()}`
   const produce = (topic: string, values: readonly string[], args: readonly string[] = []) =>
     kcat(['-P', '-t', topic, '-p', '0', '-X', 'acks=all', ...args], `${values.join('\n')}\n`)
@@ -20,10 +21,17 @@ describe('kcat', () => {
     const topic = unique('listed')
     await produce(topic, ['hello'])
     const { brokers, topics } = JSON.parse(await kcat(['-L', '-J', '-t', topic])) as {
-      brokers: { name: string }[]; topics: { topic: string; partitions: { leader: number }[] }[]
+      brokers: { name: string }[]
+      topics: { topic: string; partitions: { leader: number }[] }[]
     }
-    assert.deepEqual(brokers.map(({ name }) => name), [broker.bootstrap])
-    assert.deepEqual(topics.map(({ topic: name, partitions }) => [name, partitions.length]), [[topic, 4]])
+    assert.deepEqual(
+      brokers.map(({ name }) => name),
+      [broker.bootstrap],
+    )
+    assert.deepEqual(
+      topics.map(({ topic: name, partitions }) => [name, partitions.length]),
+      [[topic, 4]],
+    )
   })
 
   for (const compression of ['none', 'gzip', 'snappy', 'lz4', 'zstd']) {
@@ -39,7 +47,10 @@ describe('kcat', () => {
     const topic = unique('parts')
     await kcat(['-P', '-t', topic, '-p', '0', '-k', 'the key', '-H', 'colour=blue', '-H', 'size=3'], 'the value\n')
     await kcat(['-P', '-t', topic, '-p', '0', '-K:', '-Z'], 'gone:\n')
-    assert.deepEqual(lines(await consume(topic, ['-o', 'beginning', '-f', '%k %S %s %h\n'])), ['the key 9 the value colour=blue,size=3', 'gone -1  '])
+    assert.deepEqual(lines(await consume(topic, ['-o', 'beginning', '-f', '%k %S %s %h\n'])), [
+      'the key 9 the value colour=blue,size=3',
+      'gone -1  ',
+    ])
   })
 
   test('is idempotent where it is told to be', async () => {
@@ -51,11 +62,17 @@ describe('kcat', () => {
 
   test('seeks by offset, from the end, and by time', async () => {
     const topic = unique('seeking')
-    await produce(topic, Array.from({ length: 10 }, (_, index) => `early ${index}`))
+    await produce(
+      topic,
+      Array.from({ length: 10 }, (_, index) => `early ${index}`),
+    )
     await sleep(50)
     const between = Date.now()
     await sleep(50)
-    await produce(topic, Array.from({ length: 10 }, (_, index) => `late ${index}`))
+    await produce(
+      topic,
+      Array.from({ length: 10 }, (_, index) => `late ${index}`),
+    )
     assert.equal(lines(await consume(topic, ['-o', '13']))[0], 'late 3')
     assert.deepEqual(lines(await consume(topic, ['-o', '-2'])), ['late 8', 'late 9'])
     assert.equal(lines(await consume(topic, ['-o', `s@${between}`]))[0], 'late 0')
@@ -81,13 +98,21 @@ describe('kcat', () => {
     const next = new GroupMember(broker.bootstrap, group, topic)
     await until('the rest is received', () => next.received.includes('second 1') && next.received.includes('second 2'))
     await next.leave()
-    assert.deepEqual(next.received.filter((value) => value.startsWith('first')), [], 'what was committed is not read again')
+    assert.deepEqual(
+      next.received.filter((value) => value.startsWith('first')),
+      [],
+      'what was committed is not read again',
+    )
   })
 
   test('is told when there is no such offset', async () => {
     const topic = unique('range')
     await produce(topic, ['one'])
-    const { stderr } = await run('kcat', ['-b', broker.bootstrap, '-C', '-t', topic, '-p', '0', '-e', '-o', '7', '-X', 'auto.offset.reset=error'], { limitSeconds: 20 })
+    const { stderr } = await run(
+      'kcat',
+      ['-b', broker.bootstrap, '-C', '-t', topic, '-p', '0', '-e', '-o', '7', '-X', 'auto.offset.reset=error'],
+      { limitSeconds: 20 },
+    )
     assert.match(stderr, /Offset out of range/i)
   })
 })
@@ -109,7 +134,10 @@ class GroupMember {
 
   constructor(bootstrap: string, group: string, topic: string) {
     const settings = [
-      'session.timeout.ms=6000', 'heartbeat.interval.ms=300', 'auto.offset.reset=earliest', 'auto.commit.interval.ms=200',
+      'session.timeout.ms=6000',
+      'heartbeat.interval.ms=300',
+      'auto.offset.reset=earliest',
+      'auto.commit.interval.ms=200',
       'partition.assignment.strategy=range',
     ]
     const child = spawn('kcat', ['-b', bootstrap, '-u', ...settings.flatMap((setting) => ['-X', setting]), '-G', group, topic])

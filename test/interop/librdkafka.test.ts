@@ -14,7 +14,12 @@ describe(`librdkafka's own tests, ${isFull ? 'in full' : 'in quick mode'}`, () =
     const required = [...listed].filter(([, expected]) => isRequired(expected, isFull))
     const numbers = new Set(required.map(([name]) => (name.includes('/') ? name : name.slice(0, 4))))
     const results = await runSuite({
-      bootstrap: broker.bootstrap, pool: 3, isFull, numbers: [...numbers], limitSeconds: isFull ? 420 : 200, onResult: () => {},
+      bootstrap: broker.bootstrap,
+      pool: 3,
+      isFull,
+      numbers: [...numbers],
+      limitSeconds: isFull ? 420 : 200,
+      onResult: () => {},
     })
     let proven = 0
     for (const [name, expected] of required) {
@@ -25,6 +30,8 @@ describe(`librdkafka's own tests, ${isFull ? 'in full' : 'in quick mode'}`, () =
         assert.equal(outcome?.state, 'PASSED', outcome?.reason)
       })
     }
-    context.diagnostic(`${proven} of ${required.length} required tests prove something in this mode; ${listed.size - required.length} are not required, for the reasons in expected.json`)
+    context.diagnostic(
+      `${proven} of ${required.length} required tests prove something in this mode; ${listed.size - required.length} are not required, for the reasons in expected.json`,
+    )
   })
 })

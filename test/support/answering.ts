@@ -5,7 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const apiVersionsRequest = Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 255, 255])
 
 /** Waits for a listener on loopback that answers ApiVersions, which a broker does once it serves. */
-export async function answering(port: number, options: { readonly withinMs: number; readonly signal?: AbortSignal }): Promise<void> {
+export async function answering(
+  port: number,
+  options: { readonly withinMs: number; readonly signal?: AbortSignal },
+): Promise<void> {
   const deadline = performance.now() + options.withinMs
   while (performance.now() < deadline) {
     options.signal?.throwIfAborted()

@@ -87,14 +87,17 @@ export class BrokerProcess implements RunningBroker {
   async start(): Promise<void> {
     this.launch()
     const stopped = new AbortController()
-    this.#process!.once('exit', (code, signal) => stopped.abort(new Error(`the broker ended with ${code ?? signal} before it answered:\n${this.output}`)))
+    this.#process!.once('exit', (code, signal) =>
+      stopped.abort(new Error(`the broker ended with ${code ?? signal} before it answered:\n${this.output}`)),
+    )
     await answering(this.port, { withinMs: this.#options.startWithinMs ?? 30_000, signal: stopped.signal })
   }
 
   /** Resolves with the exit code when the process ends by itself, such as by an assertion. */
   ended(): Promise<number | null> {
     const child = this.#process
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return Promise.resolve(child?.exitCode ?? null)
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null)
+      return Promise.resolve(child?.exitCode ?? null)
     return new Promise((resolve) => child.once('exit', (code) => resolve(code)))
   }
 

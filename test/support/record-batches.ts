@@ -30,7 +30,10 @@ export interface BatchOptions {
   readonly timestamp?: number
 }
 
-export const codecs: ReadonlyMap<Compression, { readonly pack: (bytes: Buffer) => Buffer; readonly unpack: (bytes: Buffer) => Buffer }> = new Map([
+export const codecs: ReadonlyMap<
+  Compression,
+  { readonly pack: (bytes: Buffer) => Buffer; readonly unpack: (bytes: Buffer) => Buffer }
+> = new Map([
   ['none', { pack: (bytes: Buffer) => bytes, unpack: (bytes: Buffer) => bytes }],
   ['gzip', { pack: gzipSync, unpack: gunzipSync }],
   ['zstd', { pack: zstdCompressSync, unpack: zstdDecompressSync }],
@@ -40,7 +43,9 @@ export function recordBatch(records: readonly GivenRecord[], options: BatchOptio
   const { compression = 'none', producerId = -1, producerEpoch = -1, baseSequence = -1, timestamp = Date.now() } = options
   const times = records.map((record) => record.timestamp ?? timestamp)
   const base = times[0] ?? timestamp
-  const payload = Buffer.concat(records.map((record, index) => encodeRecord(record, { offsetDelta: index, timestampDelta: times[index]! - base })))
+  const payload = Buffer.concat(
+    records.map((record, index) => encodeRecord(record, { offsetDelta: index, timestampDelta: times[index]! - base })),
+  )
   const codec = codecs.get(compression)
   if (codec === undefined) throw new TypeError(`these batches are not made with ${compression}`)
   const bytes = Buffer.concat([Buffer.alloc(61), codec.pack(payload)])
@@ -72,7 +77,12 @@ export function recordsIn(batch: RecordBatch): ReadRecord[] {
 function encodeRecord(record: GivenRecord, at: { offsetDelta: number; timestampDelta: number }): Buffer {
   const { key = null, value, headers = [] } = record
   const body = Buffer.concat([
-    Buffer.of(0), varint(at.timestampDelta), varint(at.offsetDelta), lengthAndBytes(key), lengthAndBytes(value), varint(headers.length),
+    Buffer.of(0),
+    varint(at.timestampDelta),
+    varint(at.offsetDelta),
+    lengthAndBytes(key),
+    lengthAndBytes(value),
+    varint(headers.length),
     ...headers.flatMap(([name, header]) => [lengthAndBytes(Buffer.from(name)), lengthAndBytes(header)]),
   ])
   return Buffer.concat([varint(body.length), body])
@@ -120,7 +130,10 @@ function decodeRecord(cursor: Cursor, batch: RecordBatch): ReadRecord {
   const timestamp = batch.baseTimestamp + cursor.varint()
   const offset = batch.baseOffset + cursor.varint()
   const [key, value] = [cursor.nullableBytes(), cursor.nullableBytes()]
-  const headers = Array.from({ length: cursor.varint() }, () => [cursor.nullableBytes()!.toString(), cursor.nullableBytes()] as const)
+  const headers = Array.from(
+    { length: cursor.varint() },
+    () => [cursor.nullableBytes()!.toString(), cursor.nullableBytes()] as const,
+  )
   if (cursor.position !== end) throw new Error(`the record at ${offset} is not as long as it says`)
   return { offset, timestamp, key, value, headers }
 }

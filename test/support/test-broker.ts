@@ -34,11 +34,13 @@ export const consumerGroupSettings = {
 /** Started before the tests of the file or suite, ended after them. */
 export function testBroker(settings: Readonly<Record<string, string>> = suiteSettings): TestBroker {
   const given = process.env['LONGTAIL_TEST_BOOTSTRAP']
-  if (given !== undefined) return { bootstrap: given, canRestart: false, restart: () => Promise.reject(new Error('not ours to restart')) }
+  if (given !== undefined)
+    return { bootstrap: given, canRestart: false, restart: () => Promise.reject(new Error('not ours to restart')) }
   let broker: RunningBroker | undefined
   let dispose = async () => {}
   before(async () => {
-    const made = process.env['LONGTAIL_TEST_BROKER'] === 'apache-kafka' ? await startApacheKafka(settings) : await startOurs(settings)
+    const made =
+      process.env['LONGTAIL_TEST_BROKER'] === 'apache-kafka' ? await startApacheKafka(settings) : await startOurs(settings)
     broker = made.broker
     dispose = made.dispose
   })

@@ -63,7 +63,11 @@ export class WireClient {
     return this.#lost !== undefined
   }
 
-  async call<Q extends Shape, P extends Shape>(api: Api<Q, P>, request: GivenOf<Q>, options: CallOptions = {}): Promise<ReadOf<P>> {
+  async call<Q extends Shape, P extends Shape>(
+    api: Api<Q, P>,
+    request: GivenOf<Q>,
+    options: CallOptions = {},
+  ): Promise<ReadOf<P>> {
     const version = options.version ?? api.versions.end
     const frame = await this.#exchange(this.#encode(api, request, version), options.timeoutMs ?? 30_000)
     const reader = new Reader(frame, 4)
@@ -109,17 +113,22 @@ export class WireClient {
     return { correlationId, pieces }
   }
 
-  #exchange({ correlationId, pieces }: { correlationId: number; pieces: readonly Uint8Array[] }, timeoutMs: number): Promise<Buffer> {
+  #exchange(
+    { correlationId, pieces }: { correlationId: number; pieces: readonly Uint8Array[] },
+    timeoutMs: number,
+  ): Promise<Buffer> {
     if (this.#lost !== undefined) return Promise.reject(this.#lost)
     return new Promise<Buffer>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#lose(`no response within ${timeoutMs} ms`)
         this.#socket.destroy()
       }, timeoutMs)
-      const settled = <T>(then: (value: T) => void) => (value: T) => {
-        clearTimeout(timer)
-        then(value)
-      }
+      const settled =
+        <T>(then: (value: T) => void) =>
+        (value: T) => {
+          clearTimeout(timer)
+          then(value)
+        }
       this.#waiting.set(correlationId, { resolve: settled(resolve), reject: settled(reject) })
       for (const piece of pieces) this.#socket.write(piece)
     })
