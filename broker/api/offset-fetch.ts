@@ -2,7 +2,8 @@
 //
 // A partition without an offset, and a group that does not exist, answer -1 without an error, as consumers expect.
 //   v2  null for all topics, a code for the whole       v5  leader epochs (KIP-320)
-//   v7  requireStable (KIP-447): the answer waits for commits that are on their way
+//   v7  requireStable (KIP-447): the answer waits for commits that are on their way, and for the table to confirm that
+//       this broker still coordinates the group; without it a deposed coordinator may answer with older offsets
 //   v8  many groups (KIP-709)     v9  members of consumer groups say who they are (KIP-848)     v10 topic ids (KIP-848)
 
 import type { Groups } from '../coordinator/groups.ts'
@@ -33,7 +34,8 @@ export function offsetFetch(groups: Groups): HandlerOf<typeof offsetFetchApi> {
     refuse: (request, code) => {
       const asked = request.groups.length > 0 ? request.groups : [singleGroup(request)]
       const answers = asked.map((one) => refused(one, code))
-      return { ...response(answers, 2), groups: answers }
+      // Whichever version it is for: a code for the whole, for each group, and for each partition.
+      return { ...response(answers, 1), groups: answers }
     },
   }
 }
@@ -50,7 +52,7 @@ interface Manner {
 
 async function answer(groups: Groups, asked: AskedGroup, { requireStable, byId }: Manner): Promise<GroupAnswer> {
   const { groupId, topics } = asked
-  const group = requireStable ? await groups.execute<Group>(groupId, { kind: 'look' }) : await groups.look(groupId)
+  const group = requireStable ? await groups.execute<Group>(groupId, { kind: 'confirm' }) : await groups.look(groupId)
   if (typeof group === 'number') return refused(asked, group)
   const error = checkFetch(group, asked)
   if (error !== ErrorCode.NONE) return refused(asked, error)
@@ -66,8 +68,8 @@ function allTopics(groups: Groups, { offsets }: Group): GroupAnswer['topics'] {
     const topic = groups.topics.byId(topicId)
     // Deleted; what was committed for it is on its way out.
     if (topic === undefined) continue
-    const partitions = [...buckets.values()].flatMap((bucket) => [...bucket].map(([partition, offset]) => found(partition, offset)))
-    answers.push({ name: topic.name, topicId, partitions })
+    const committed = [...buckets.values()].flatMap((bucket) => [...bucket])
+    answers.push({ name: topic.name, topicId, partitions: committed.map(([partition, offset]) => found(partition, offset)) })
   }
   return answers
 }
@@ -81,7 +83,8 @@ function oneTopic(
     const code = byId ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.NONE
     return { name, topicId, partitions: partitionIndexes.map((partition) => missing(partition, code)) }
   }
-  return { name, topicId, partitions: partitionIndexes.map((partition) => found(partition, offsetOf(offsets, known.id, partition))) }
+  const partitions = partitionIndexes.map((partition) => found(partition, offsetOf(offsets, known.id, partition)))
+  return { name, topicId, partitions }
 }
 
 function found(partitionIndex: number, committed: CommittedOffset | undefined): PartitionAnswer {
@@ -105,7 +108,8 @@ function refused({ groupId, topics }: AskedGroup, errorCode: number): GroupAnswe
 }
 
 function response(answers: readonly GroupAnswer[], version: number): OffsetFetchResponse {
-  if (version < 8) return { topics: (answers[0]?.topics ?? []).map((topic) => topic), errorCode: answers[0]?.errorCode ?? 0, groups: [] }
-  const withoutPartitions = answers.map((one) => (one.errorCode ? { ...one, topics: [] } : one))
-  return { topics: [], groups: withoutPartitions }
+  const codeAlone = (one: GroupAnswer) => (one.errorCode ? { ...one, topics: [] } : one)
+  if (version >= 8) return { topics: [], groups: answers.map(codeAlone) }
+  const { topics, errorCode } = version >= 2 ? codeAlone(answers[0]!) : answers[0]!
+  return { topics, errorCode, groups: [] }
 }

@@ -28,8 +28,8 @@ export type Command =
   | { readonly kind: 'deleteGroup'; readonly ticket: Ticket }
   | { readonly kind: 'timeouts'; readonly expired: readonly string[]; readonly overdue: readonly string[] }
   | { readonly kind: 'expireOffsets' }
-  /** Answers the group itself, after all that was asked before. */
-  | { readonly kind: 'look'; readonly ticket: Ticket }
+  /** Answers the group itself, after all that was asked before, and once it is certain that no other broker has it. */
+  | { readonly kind: 'confirm'; readonly ticket: Ticket }
   | { readonly kind: 'forgetTopics'; readonly topicIds: ReadonlySet<Uuid> }
 
 /** Pure: what a command leads to depends on what is given here and on nothing else. */
@@ -45,7 +45,7 @@ export function decide(group: Group, command: Command, now: Circumstances): Deci
     case 'deleteOffsets': return decideDeleteOffsets(group, command)
     case 'deleteGroup': return decideDeleteGroup(group, command.ticket)
     case 'timeouts': return decideAllTimeouts(group, command, now)
-    case 'look': return replyOnly(command.ticket, group)
+    case 'confirm': return replyOnly(command.ticket, group)
     case 'expireOffsets': return decideExpiry(group, now)
     case 'forgetTopics': return decideForgetTopics(group, command.topicIds)
   }

@@ -111,6 +111,17 @@ export class GroupStore {
     )
   }
 
+  /** Is the group still ours? Whoever took it has changed the head's version. Never throws. */
+  async confirm(groupId: string, stored: Stored): Promise<SaveResult> {
+    try {
+      const head = await this.#options.table.get(headKey(groupId))
+      return head?.version === stored.version ? { kind: 'saved', stored } : { kind: 'fenced' }
+    } catch (error) {
+      if (!(error instanceof TableError)) throw error
+      return { kind: 'away' }
+    }
+  }
+
   /** Writes what the records changed. Everything has the head's version as its condition (RELIABILITY G1). Never throws. */
   async save({ before, after, records, now }: Change, stored: Stored): Promise<SaveResult> {
     const isUnknown = stored.head === undefined || stored.head.kind === 'deleted'

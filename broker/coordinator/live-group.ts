@@ -121,10 +121,12 @@ export class LiveGroup {
     while (this.#queue.length > 0 && !this.#isDropped) {
       const decided = this.#decideBatch()
       const { batch, draft, records } = decided
-      if (records.some(isDurable)) {
+      const change = { before: this.#group, after: draft, records, now: this.#options.clock.now() }
+      const step = records.some(isDurable) ? 'save' : batch.some(({ command }) => command.kind === 'confirm') ? 'confirm' : 'none'
+      if (step !== 'none') {
         this.#isWriting = true
-        const change = { before: this.#group, after: draft, records, now: this.#options.clock.now() }
-        const result = await this.#options.store.save(change, this.#stored)
+        const { store } = this.#options
+        const result = step === 'save' ? await store.save(change, this.#stored) : await store.confirm(draft.groupId, this.#stored)
         this.#isWriting = false
         if (this.#isDropped) return
         if (result.kind !== 'saved') {

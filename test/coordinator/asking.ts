@@ -1,4 +1,5 @@
 import type { ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse } from '../../broker/protocol/messages/consumer-group-heartbeat.ts'
+import type { Group } from '../../broker/coordinator/group.ts'
 import type { CommitAnswer } from '../../broker/coordinator/offsets/commit.ts'
 import { offsetOf } from '../../broker/coordinator/offsets/offsets.ts'
 import type { ErrorCode } from '../../broker/protocol/error-code.ts'
@@ -33,7 +34,7 @@ export function commitOne({ groups, topics }: World, offset: number, { partition
 
 /** What is committed for a partition; undefined: nothing, a number below -1000: the code that refused. */
 export async function committed({ groups, topics }: World, partition = 0, topic = 'orders'): Promise<number | undefined> {
-  const group = await groups.look('g')
+  const group = await groups.execute<Group>('g', { kind: 'confirm' })
   if (typeof group === 'number') return -1000 - group
   const known = topics.byName(topic)
   return known === undefined ? undefined : offsetOf(group.offsets, known.id, partition)?.offset
