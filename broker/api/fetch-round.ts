@@ -1,6 +1,6 @@
 import { ErrorCode } from '../protocol/error-code.ts'
 import type { FetchRequest } from '../protocol/messages/fetch.ts'
-import type { Partition, PartitionRead } from '../replication/partition.ts'
+import type { Partition, PartitionRead, ReadRequest } from '../replication/partition.ts'
 import type { Uuid } from '../runtime/random.ts'
 import type { FetchContext } from './fetch.ts'
 import type { FetchTarget } from './fetch-session.ts'
@@ -80,36 +80,54 @@ export class FetchRound {
    */
   async read(deadline: number): Promise<void> {
     this.release({ isReusable: true })
-    const bytesMax = Math.min(this.#request.maxBytes, this.#context.fetchLimits.bytesMax())
-    const pending: Promise<unknown>[] = []
+    const { replyBudget, fetchLimits } = this.#context
+    const bytesMax = Math.min(this.#request.maxBytes, fetchLimits.bytesMax())
+    const pending: Promise<void>[] = []
     const results: FetchResult[] = []
+    const round = { results, isOver: false }
     let reserved = 0
     this.#targets.forEach(([target, topicId], index) => {
-      const left = this.#context.replyBudget.allowance(Math.min(target.bytesMax, bytesMax - reserved))
+      const left = Math.max(replyBudget.allowance(Math.min(target.bytesMax, bytesMax - reserved)), 0)
       const partition = this.#find(target, topicId)
       if (typeof partition === 'number') {
         results[index] = { target, topicId, partition: undefined, read: refusedRead(partition) }
         return
       }
-      const read = partition.read({
-        offset: target.fetchOffset, bytesMax: Math.max(left, 0), minOneBatch: reserved === 0,
-        isCommittedOnly: this.#request.isolationLevel === 1, deadline,
-        currentLeaderEpoch: target.currentLeaderEpoch, lastFetchedEpoch: target.lastFetchedEpoch,
-      })
-      if (!(read instanceof Promise)) {
-        reserved += read.bytes
-        results[index] = { target, topicId, partition, read }
-        return
-      }
-      reserved += Math.max(left, 0)
-      results[index] = { target, topicId, partition, read: partition.nothing() }
-      pending.push(read.then((done) => {
-        results[index] = { target, topicId, partition, read: done }
-      }))
+      const read = partition.read(this.#readRequest(target, { bytesMax: left, minOneBatch: reserved === 0, deadline }))
+      const isReady = !(read instanceof Promise)
+      reserved += isReady ? read.bytes : left
+      replyBudget.take(isReady ? read.bytes : left)
+      results[index] = { target, topicId, partition, read: isReady ? read : partition.nothing() }
+      if (!isReady) pending.push(this.#whenRead(read, { round, index, reserved: left }))
     })
-    if (pending.length > 0) await this.#settle(pending, results)
-    this.#results = [...results]
-    for (const { read } of this.#results) this.#context.replyBudget.take(read.bytes)
+    try {
+      if (pending.length > 0) await this.#settle(pending, results)
+    } finally {
+      round.isOver = true
+      this.#results = results
+    }
+  }
+
+  #readRequest(target: FetchTarget, bounds: { bytesMax: number; minOneBatch: boolean; deadline: number }): ReadRequest {
+    const { fetchOffset: offset, currentLeaderEpoch, lastFetchedEpoch } = target
+    return { offset, currentLeaderEpoch, lastFetchedEpoch, isCommittedOnly: this.#request.isolationLevel === 1, ...bounds }
+  }
+
+  /** Takes in what was read from a disk or the object store, unless the round is over: then it came too late. */
+  async #whenRead(
+    read: Promise<PartitionRead>,
+    of: { readonly round: { readonly results: FetchResult[]; readonly isOver: boolean }; readonly index: number; readonly reserved: number },
+  ): Promise<void> {
+    const { replyBudget } = this.#context
+    const { round, index } = of
+    try {
+      const done = await read
+      if (round.isOver) return done.release()
+      replyBudget.take(done.bytes)
+      round.results[index] = { ...round.results[index]!, read: done }
+    } finally {
+      replyBudget.give(of.reserved)
+    }
   }
 
   async #settle(pending: readonly Promise<unknown>[], results: readonly FetchResult[]): Promise<void> {
