@@ -13,6 +13,12 @@ export interface FetchResult {
   readonly read: PartitionRead
 }
 
+/** One pass over the partitions. */
+interface Round {
+  readonly results: FetchResult[]
+  isOver: boolean
+}
+
 /** One request's reads over its partitions, repeated until there is enough. */
 export class FetchRound {
   readonly #context: FetchContext
@@ -84,7 +90,7 @@ export class FetchRound {
     const bytesMax = Math.min(this.#request.maxBytes, fetchLimits.bytesMax())
     const pending: Promise<void>[] = []
     const results: FetchResult[] = []
-    const round = { results, isOver: false }
+    const round: Round = { results, isOver: false }
     let reserved = 0
     this.#targets.forEach(([target, topicId], index) => {
       const left = Math.max(replyBudget.allowance(Math.min(target.bytesMax, bytesMax - reserved)), 0)
@@ -116,7 +122,7 @@ export class FetchRound {
   /** Takes in what was read from a disk or the object store, unless the round is over: then it came too late. */
   async #whenRead(
     read: Promise<PartitionRead>,
-    of: { readonly round: { readonly results: FetchResult[]; readonly isOver: boolean }; readonly index: number; readonly reserved: number },
+    of: { readonly round: Round; readonly index: number; readonly reserved: number },
   ): Promise<void> {
     const { replyBudget } = this.#context
     const { round, index } = of

@@ -59,10 +59,13 @@ function valueAfter(image: Image, resource: ConfigResource, edit: ConfigEdit): s
   const { name, operation, value } = edit
   const settings = settingsOf[resource.kind]
   const setting = settings.get(name)
-  if (setting === undefined) return refusal(ErrorCode.INVALID_CONFIG, `Unknown ${resource.kind} config name: ${name}`)
+  // Kafka keeps what it does not know of a broker, for plugins that do.
+  const isKept = setting !== undefined || resource.kind === 'broker'
+  if (!isKept) return refusal(ErrorCode.INVALID_CONFIG, `Unknown ${resource.kind} config name: ${name}`)
   if (operation === 'delete') return null
   if (value === null) return refusal(ErrorCode.INVALID_REQUEST, `Null value not supported for : ${name}`)
-  if (operation !== 'set' && setting.type !== 'list') {
+  if (operation === 'set' && setting === undefined) return value
+  if (setting === undefined || (operation !== 'set' && setting.type !== 'list')) {
     return refusal(ErrorCode.INVALID_CONFIG, `Config value ${operation} is not allowed for config: ${name}`)
   }
   const before = listOf(configsOf(image, resource).get(name) ?? setting.fallback)

@@ -72,3 +72,10 @@ test('lists can be appended to and subtracted from, other settings cannot', () =
   assert.ok('code' in edit('retention.ms', 'set', null))
   assert.deepEqual((edit('retention.ms', 'delete', null) as { changes: unknown }).changes, [['retention.ms', null]])
 })
+
+test('a broker keeps settings that nobody knows, a topic does not', () => {
+  const edit = { name: 'some.plugin.setting', operation: 'set', value: '5' } as const
+  const broker = planEdits(image, { kind: 'broker', name: '1' }, [edit])
+  assert.deepEqual((broker as { changes: unknown }).changes, [['some.plugin.setting', '5']])
+  assert.ok('code' in planEdits(image, { kind: 'topic', name: 'a.b' }, [edit]))
+})
