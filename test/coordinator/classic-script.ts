@@ -12,7 +12,7 @@ import type { Call } from '../../broker/api/handler.ts'
 import { errorName } from '../../broker/protocol/error-code.ts'
 import { consumerProtocolSubscription } from '../../broker/protocol/messages/consumer-protocol-subscription.ts'
 import { zeroUuid } from '../../broker/runtime/random.ts'
-import { settled } from './fake-clock.ts'
+import { turn } from '../support/manual-clock.ts'
 import { makeWorld, type WorldOptions, type World } from './world.ts'
 
 export function callOf(version: number, clientId = 'test'): Call {
@@ -57,7 +57,7 @@ export class ClassicScript {
       this.#trace.push(line)
       const [verb, ...words] = line.slice(1).trim().split(/\s+/)
       await this.#step(verb!, words)
-      await settled()
+      await turn()
       this.#trace.push(...this.#answers.splice(0).map((answer) => `  ${answer()}`))
     }
     return this.#trace.join('\n')
@@ -79,7 +79,7 @@ export class ClassicScript {
       case 'delete': return this.#delete()
       case 'restart': {
         this.world.groups.close()
-        await settled()
+        await turn()
         const { clock, topics, table, random } = this.world
         this.world = makeWorld({ ...this.#options, clock, topics, table, random })
         this.world.groups.start()

@@ -4,7 +4,7 @@ import { offsetCommit } from '../../broker/api/offset-commit.ts'
 import { errorName } from '../../broker/protocol/error-code.ts'
 import { zeroUuid } from '../../broker/runtime/random.ts'
 import { callOf } from './classic-script.ts'
-import { settled } from './fake-clock.ts'
+import { turn } from '../support/manual-clock.ts'
 import { makeWorld, type World, type WorldOptions } from './world.ts'
 
 type Owned = Map<string, readonly number[]>
@@ -46,7 +46,7 @@ export class ConsumerScript {
       this.#trace.push(line)
       const [verb, ...words] = line.slice(1).trim().split(/\s+/)
       await this.#step(verb!, words)
-      await settled()
+      await turn()
     }
     return this.#trace.join('\n')
   }
@@ -66,7 +66,7 @@ export class ConsumerScript {
       case 'describe': return this.#describe()
       case 'restart': {
         this.world.groups.close()
-        await settled()
+        await turn()
         const { clock, topics, table, random } = this.world
         this.world = makeWorld({ ...this.#options, clock, topics, table, random })
         this.world.groups.start()

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { settled } from './fake-clock.ts'
+import { turn } from '../support/manual-clock.ts'
 import { beat, commitOne, committed, joinConsumers } from './asking.ts'
 import { makeWorld, type World } from './world.ts'
 
@@ -9,7 +9,7 @@ const settings = { offsetRetentionMs: 7 * day }
 
 async function sweep(world: World): Promise<void> {
   await world.groups.sweep()
-  await settled()
+  await turn()
 }
 
 async function isThere(world: World): Promise<boolean> {
@@ -60,7 +60,7 @@ test('a topic takes its offsets with it, and its successor of the same name star
   const world = makeWorld()
   await commitOne(world, 41)
   world.topics.remove('orders')
-  await settled()
+  await turn()
   world.topics.put('orders', 4, 'another-id')
   assert.equal(await committed(world), undefined)
   await commitOne(world, 1)

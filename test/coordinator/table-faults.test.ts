@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
 import { beat, commitOne, committed, joinConsumers } from './asking.ts'
 import { FailingTable } from './failing-table.ts'
-import { settled } from './fake-clock.ts'
+import { turn } from '../support/manual-clock.ts'
 import { makeWorld } from './world.ts'
 
 function setUp() {
@@ -36,7 +36,7 @@ test('heartbeats do not wait for a table that is slow', async () => {
   await joinConsumers(world, 'A')
   table.faults.push('slow')
   const joining = joinConsumers(world, 'B')
-  await settled()
+  await turn()
   const answer = await beat(world, { memberId: 'A', memberEpoch: 2 })
   assert.ok(typeof answer !== 'number' && answer.errorCode === ErrorCode.NONE && answer.memberEpoch === 2, 'nobody hears of B before it is stored')
   table.go()
@@ -50,7 +50,7 @@ test('commits that arrive while one is being written are written together', asyn
   table.faults.push('slow')
   const before = table.commits.length
   const all = [commitOne(world, 2), ...[0, 1, 2, 3].map((partition) => commitOne(world, 10 + partition, { partition }))]
-  await settled()
+  await turn()
   table.go()
   assert.deepEqual(await Promise.all(all), all.map(() => [ErrorCode.NONE]))
   assert.equal(table.commits.length - before, 2)
@@ -89,6 +89,6 @@ test('a load that takes too long is not waited for', async () => {
   await clock.advance(5_000)
   assert.equal(await asked, ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
   table.go()
-  await settled()
+  await turn()
   assert.deepEqual(await commitOne(next, 3), [ErrorCode.NONE])
 })

@@ -5,7 +5,7 @@ import { silentLogger } from '../../broker/runtime/logger.ts'
 import type { Random } from '../../broker/runtime/random.ts'
 import type { Table } from '../../broker/table/table.ts'
 import { MemoryTable } from '../support/memory-table.ts'
-import { FakeClock } from './fake-clock.ts'
+import { ManualClock } from '../support/manual-clock.ts'
 import { FakeTopics } from './fake-topics.ts'
 
 /** Dice that always fall the same way: the first random id ends in 1, the second in 2. */
@@ -25,7 +25,7 @@ export class CountingRandom implements Random {
 
 export interface WorldOptions {
   readonly table?: Table
-  readonly clock?: FakeClock
+  readonly clock?: ManualClock
   readonly topics?: FakeTopics
   readonly random?: Random
   readonly brokerId?: number
@@ -35,7 +35,7 @@ export interface WorldOptions {
 
 /** One group coordinator that owns everything, with time, dice, topics and table in the test's hands. */
 export function makeWorld(options: WorldOptions = {}) {
-  const clock = options.clock ?? new FakeClock()
+  const clock = options.clock ?? new ManualClock()
   const topics = options.topics ?? new FakeTopics({ orders: 4, payments: 2 })
   const table = options.table ?? new MemoryTable()
   const random = options.random ?? new CountingRandom()
