@@ -118,16 +118,20 @@ export class SqliteDatabase {
 
   #prepareFile(path: string): void {
     const database = this.#database
+    // One snapshot: another process may be making the tables at this moment, and then they have an owner.
+    database.exec('BEGIN')
     const owner = database.prepare('PRAGMA application_id').get()?.['application_id']
     const tables = database.prepare('SELECT count(*) AS count FROM sqlite_schema').get()?.['count']
-    if (owner !== applicationId && tables !== 0) throw new TableError('invalid', `${path} is not a table of Longtail`)
     const version = database.prepare('PRAGMA user_version').get()?.['user_version'] as number
+    database.exec('COMMIT')
+    if (owner !== applicationId && tables !== 0) throw new TableError('invalid', `${path} is not a table of Longtail`)
     if (version > formatVersion) throw new TableError('invalid', `${path} has format ${version}, only ${formatVersion} is known`)
     const mode = database.prepare('PRAGMA journal_mode = WAL').get()?.['journal_mode']
     if (mode !== 'wal' && mode !== 'memory') throw new TableError('invalid', `${path}: no write-ahead log here, only ${mode}`)
-    database.exec(`PRAGMA synchronous = FULL; PRAGMA journal_size_limit = ${walBytesKept}; ${schema}`)
+    database.exec(`PRAGMA synchronous = FULL; PRAGMA journal_size_limit = ${walBytesKept}`)
     assert.equal(database.prepare('PRAGMA synchronous').get()?.['synchronous'], 2, 'SQLite syncs at every commit')
-    if (owner !== applicationId) database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${formatVersion}`)
+    database.exec(`BEGIN IMMEDIATE; ${schema};
+      PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${formatVersion}; COMMIT`)
   }
 
   #commit(writes: readonly EncodedWrite[]): CommitResult {
