@@ -26,7 +26,6 @@ export async function truncateLog(of: Truncation, promise: { lowerTo(endOffset: 
       await files.removeSegments(segments.all.flatMap(({ baseOffset }) => (baseOffset > segment.baseOffset ? [baseOffset] : [])))
       segment.bytes = cut.position
       await segment.settle()
-      await files.removeProducers((at) => at <= cut.endOffset)
     }
   }
   // Also where nothing is cut: an epoch that began at the very end is not known any more (KAFKA-10706).

@@ -217,3 +217,17 @@ test('an append while the log closes is refused, not forgotten', async () => {
   assert(again.wasClean)
   assert.equal(again.durableEndOffset, 1)
 })
+
+test('a partition\'s directory that was made by somebody who did not live to sync it outlives a power loss', async () => {
+  const world = new LogWorld()
+  let isFirst = true
+  world.disk.fault = ({ kind, path }) => (kind === 'sync directory' && path === '/data' && isFirst ? 'EIO' : undefined)
+  await assert.rejects(world.open(), /EIO/)
+  isFirst = false
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const log = await world.open()
+    await appendAll(log, [aBatch()])
+    world.disk.crash()
+  }
+  assert.equal((await world.open()).durableEndOffset, 10)
+})

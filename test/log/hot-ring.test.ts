@@ -116,3 +116,15 @@ test('memory that was given back is used again', () => {
   }
   assert(memories.size <= 9, `${memories.size} slabs`)
 })
+
+test('memory that is lent is not used again, however long it takes to come back', () => {
+  const budget = new HotBudget(8_000)
+  const watched = new Watched(budget)
+  for (let count = 0; count < 8; count++) watched.add(1, 100)
+  const range = { offset: 0, endOffset: watched.end, bytesMax: 1 << 20, minOneBatch: true }
+  const read = watched.ring.read(range)
+  const expected = watched.expected(range)
+  for (let count = 0; count < 300; count++) watched.add(1, 100)
+  assert(watched.ring.startOffset! > 8)
+  assert.deepEqual(Buffer.concat(read.buffers), expected)
+})
