@@ -19,10 +19,11 @@ describe('a disk that is full', () => {
     const mount = mkdtempSync(join(tmpdir(), 'longtail-full-'))
     run('mount', '-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', mount)
     let broker: BrokerProcess | undefined
+    let load: CrashLoad | undefined
     try {
       const filler = join(mount, 'filler')
       broker = await BrokerProcess.start({ data: join(mount, 'data') })
-      const load = await CrashLoad.start({ bootstrap: broker.bootstrap, partitions: 2, fillerBytes: 2000 })
+      load = await CrashLoad.start({ bootstrap: broker.bootstrap, partitions: 2, fillerBytes: 2000 })
       await load.progress()
       const { bavail, bsize } = statfsSync(mount)
       writeFileSync(filler, Buffer.alloc(Math.max(0, bavail * bsize - (2 << 20))))
@@ -42,6 +43,7 @@ describe('a disk that is full', () => {
       context.diagnostic(`${load.acknowledged} batches acknowledged, ${load.interrupted} refused or interrupted`)
       assertKept(history)
     } finally {
+      load?.abort()
       await broker?.stop('SIGKILL')
       run('umount', '-l', mount)
       rmSync(mount, { recursive: true, force: true })

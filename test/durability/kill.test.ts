@@ -18,6 +18,7 @@ for (const durability of ['fsync', 'replicated'] as const) {
       const random = seeded(seed)
       context.diagnostic(`seed ${seed}`)
       const load = await CrashLoad.start({ bootstrap: broker.bootstrap, partitions: 4 })
+      context.after(() => load.abort())
       let hit = 0
       for (let round = 0; round < rounds; round++) {
         await load.progress()

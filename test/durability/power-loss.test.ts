@@ -18,8 +18,9 @@ async function lossOfPower({ durability, rounds: count }: { durability: string; 
   if (typeof disk === 'string') return disk
   const random = seeded(seed)
   const broker = await BrokerProcess.start({ data: join(disk.directory, 'data'), flags: ['--durability', durability] })
+  let load: CrashLoad | undefined
   try {
-    const load = await CrashLoad.start({ bootstrap: broker.bootstrap, partitions: 4 })
+    load = await CrashLoad.start({ bootstrap: broker.bootstrap, partitions: 4 })
     for (let round = 0; round < count; round++) {
       await load.progress()
       await sleep(random() * 300)
@@ -32,6 +33,7 @@ async function lossOfPower({ durability, rounds: count }: { durability: string; 
     }
     return await load.finish()
   } finally {
+    load?.abort()
     await broker.stop('SIGKILL')
     disk.dispose()
   }

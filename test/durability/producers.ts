@@ -53,6 +53,7 @@ export class RecordingProducer {
   readonly #options: ProducerOptions
   readonly #done: Promise<void>
   #stopping = false
+  #isAborted = false
   #client: WireClient | undefined
   #session: { producerId: number; producerEpoch: number } = { producerId: -1, producerEpoch: -1 }
   #nextSequence = 0
@@ -70,12 +71,19 @@ export class RecordingProducer {
     this.#client?.close()
   }
 
+  /** Ends it where it stands, for a test that has failed. */
+  abort(): void {
+    this.#isAborted = true
+    this.#client?.close()
+  }
+
   async #run(): Promise<void> {
     const { isIdempotent, inFlightMax } = this.#options
     const inFlight: { batch: Batch; answer: Promise<number> }[] = []
     const again: Batch[] = []
     for (;;) {
       const client = await this.#connected()
+      if (client === undefined) return
       while (inFlight.length < inFlightMax && (again.length > 0 || !this.#stopping)) {
         const batch = again.shift() ?? this.#makeBatch()
         const answer = this.#send(client, batch)
@@ -102,7 +110,7 @@ export class RecordingProducer {
       this.interrupted += hit.length
       client.close()
       if (!isIdempotent) continue
-      for (const { batch } of hit) if (batch.attempt.outcome !== 'ok') again.push(batch)
+      again.unshift(...hit.map(({ batch }) => batch).filter(({ attempt: { outcome } }) => outcome !== 'ok'))
       await sleep(10)
     }
   }
@@ -140,8 +148,8 @@ export class RecordingProducer {
     return errorCode
   }
 
-  async #connected(): Promise<WireClient> {
-    while (this.#client === undefined || this.#client.isLost) {
+  async #connected(): Promise<WireClient | undefined> {
+    while (!this.#isAborted && (this.#client === undefined || this.#client.isLost)) {
       try {
         this.#client = await WireClient.connect(this.#options.bootstrap)
         if (this.#options.isIdempotent && this.#session.producerId < 0) await this.#startSession(this.#client)
@@ -150,7 +158,7 @@ export class RecordingProducer {
         await sleep(10)
       }
     }
-    return this.#client
+    return this.#isAborted ? undefined : this.#client
   }
 
   async #startSession(client: WireClient): Promise<void> {
