@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import { createInterface } from 'node:readline'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { testBroker } from '../support/test-broker.ts'
@@ -88,7 +89,7 @@ describe('kcat', () => {
       await until('everything is received', () => new Set(members.flatMap(({ received }) => received)).size === values.length)
       await until('the three share', () => members.every(({ partitions }) => partitions > 0) && sum(members) === 4)
       // What it received and did not commit yet would rightly be received again.
-      await sleep(1000)
+      await sleep(3000)
       members[2]!.crash()
       await until('two share what the crashed one had', () => sum(members.slice(0, 2)) === 4)
     } finally {
@@ -142,10 +143,10 @@ class GroupMember {
     ]
     const child = spawn('kcat', ['-b', bootstrap, '-u', ...settings.flatMap((setting) => ['-X', setting]), '-G', group, topic])
     child.stdout.setEncoding('utf8').on('data', (text: string) => this.received.push(...lines(text)))
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      for (const [, kind, list = ''] of text.matchAll(/rebalanced \(memberid [^)]*\): (assigned|revoked)(?:: ([^\n]*))?/g)) {
-        this.partitions = kind === 'assigned' ? (list.match(/\[\d+\]/g) ?? []).length : 0
-      }
+    // By lines: a chunk may end in the middle of one.
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      const [, kind, list = ''] = /rebalanced \(memberid [^)]*\): (assigned|revoked)(?:: (.*))?/.exec(line) ?? []
+      if (kind !== undefined) this.partitions = kind === 'assigned' ? (list.match(/\[\d+\]/g) ?? []).length : 0
     })
     this.#process = child
   }
