@@ -6,6 +6,7 @@
 // client, the stream is paused, which pushes back on this client alone.
 
 import type { Clock, Timer } from '../runtime/clock.ts'
+import type { Reply } from '../api/router.ts'
 import type { BufferPool } from '../runtime/buffer-pool.ts'
 import type { ByteStream } from '../runtime/network.ts'
 import { FrameSplitter } from './frame-splitter.ts'
@@ -35,13 +36,6 @@ export interface ConnectionOptions {
   serve(frame: Buffer, connection: Connection): Promise<Reply | undefined>
   /** Called once, with the reason. */
   onClosed(connection: Connection, cause: Error | undefined): void
-}
-
-export interface Reply {
-  /** In order; must stay untouched until they were taken. */
-  readonly pieces: readonly Uint8Array[]
-  /** Called once: the system has taken all of them, or they were dropped with the connection. */
-  onSent?(isTaken: boolean): void
 }
 
 /** Api key 0. Only these may overtake each other's wait: their order is fixed when they are handed on. */

@@ -2,8 +2,9 @@
 
 import type { Clock } from '../runtime/clock.ts'
 import type { Listener, Network } from '../runtime/network.ts'
+import type { Reply } from '../api/router.ts'
 import type { BufferPool } from '../runtime/buffer-pool.ts'
-import { Connection, type ConnectionLimits, type Reply } from './connection.ts'
+import { Connection, type ConnectionLimits } from './connection.ts'
 
 export interface ServerLimits extends ConnectionLimits {
   readonly connectionsMax: number

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Connection, type ConnectionLimits, type Reply } from '../../broker/net/connection.ts'
+import type { Reply } from '../../broker/api/router.ts'
+import { Connection, type ConnectionLimits } from '../../broker/net/connection.ts'
 import type { ByteStream, ByteStreamEvents } from '../../broker/runtime/network.ts'
 import { BufferPool } from '../../broker/runtime/buffer-pool.ts'
 import { ManualClock, turn } from '../support/manual-clock.ts'
