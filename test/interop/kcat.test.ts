@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import kafkajs from 'kafkajs'
 import { testBroker } from '../support/test-broker.ts'
 import { output, run } from './shell.ts'
 
@@ -88,8 +89,9 @@ describe('kcat', () => {
     try {
       await until('everything is received', () => new Set(members.flatMap(({ received }) => received)).size === values.length)
       await until('the three share', () => members.every(({ partitions }) => partitions > 0) && sum(members) === 4)
-      // What it received and did not commit yet would rightly be received again.
-      await sleep(3000)
+      // What it received and did not commit yet would rightly be received again. kcat commits every 5 s: it takes
+      // `auto.commit.interval.ms` for the property of a topic that has the same name and no effect here.
+      await untilCommitted(broker.bootstrap, { group, topic, records: values.length })
       members[2]!.crash()
       await until('two share what the crashed one had', () => sum(members.slice(0, 2)) === 4)
     } finally {
@@ -128,6 +130,28 @@ async function until(what: string, condition: () => boolean): Promise<void> {
   }
 }
 
+interface Committed {
+  readonly group: string
+  readonly topic: string
+  /** Of all partitions together. */
+  readonly records: number
+}
+
+async function untilCommitted(bootstrap: string, { group, topic, records }: Committed): Promise<void> {
+  const admin = new kafkajs.Kafka({ brokers: [bootstrap], logLevel: kafkajs.logLevel.NOTHING }).admin()
+  await admin.connect()
+  try {
+    for (const deadline = performance.now() + 40_000; ; await sleep(100)) {
+      const [committed] = await admin.fetchOffsets({ groupId: group, topics: [topic] })
+      const offsets = committed?.partitions.map(({ offset }) => Math.max(Number(offset), 0)) ?? []
+      if (offsets.reduce((total, offset) => total + offset, 0) === records) return
+      if (performance.now() > deadline) assert.fail(`not within 40 s: ${records} records committed, but ${offsets.join(', ')}`)
+    }
+  } finally {
+    await admin.disconnect()
+  }
+}
+
 class GroupMember {
   readonly received: string[] = []
   partitions = 0
@@ -138,7 +162,6 @@ class GroupMember {
       'session.timeout.ms=6000',
       'heartbeat.interval.ms=300',
       'auto.offset.reset=earliest',
-      'auto.commit.interval.ms=200',
       'partition.assignment.strategy=range',
     ]
     const child = spawn('kcat', ['-b', bootstrap, '-u', ...settings.flatMap((setting) => ['-X', setting]), '-G', group, topic])
