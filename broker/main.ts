@@ -2,14 +2,9 @@
 // stops it in order when the system says so. Nothing below this file reaches for any of them by itself.
 
 import { readFileSync } from 'node:fs'
-import { enableCompileCache } from 'node:module'
 import { parseArgs } from 'node:util'
-
-// Before the thread pool of libuv starts: file writes of many partitions wait for the disk side by side.
-process.env.UV_THREADPOOL_SIZE ??= '16'
-enableCompileCache()
-
-const { ConfigError, describeSettings, readConfig } = await import('./config.ts')
+import { ConfigError, describeSettings, readConfig } from './config.ts'
+import { startBroker } from './start.ts'
 
 function usage(): string {
   const lines = describeSettings().map(({ name, about }) => `  --${name.padEnd(24)}${about}`)
@@ -45,6 +40,4 @@ function configure() {
   }
 }
 
-const config = configure()
-const { startBroker } = await import('./start.ts')
-await startBroker(config)
+await startBroker(configure())

@@ -35,6 +35,8 @@ const mebibyte = 1024 * 1024
 
 export const tierLimits: TierLimits = {
   uploadsMax: 2,
+  uploadDrainMs: 20_000,
+  uploadBytesPerSecondMin: 32 * mebibyte,
   uploadRetryMs: 500,
   uploadRetryMsMax: 60_000,
   readBytesMax: 16 * mebibyte,

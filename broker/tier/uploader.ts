@@ -4,6 +4,7 @@ import type { Random } from '../runtime/random.ts'
 import type { PartitionUpload } from './partition-upload.ts'
 import { type TierError, tierErrorOf } from './tier-error.ts'
 import type { OnTierEvent } from './tier-events.ts'
+import { UploadPace, type UploadPaceLimits } from './upload-pace.ts'
 
 export interface UploaderOptions {
   readonly clock: Clock
@@ -12,7 +13,7 @@ export interface UploaderOptions {
   readonly onEvent: OnTierEvent
 }
 
-export interface UploaderLimits {
+export interface UploaderLimits extends UploadPaceLimits {
   /** Uploads at a time over all partitions. */
   readonly uploadsMax: number
   /** The most that the first repetition waits, in milliseconds; the most doubles with each. */
@@ -42,6 +43,8 @@ export class Uploader {
   readonly #entries = new Map<PartitionUpload, Entry>()
   /** Of the entries, so that an offer does not look at all partitions. */
   readonly #waiting = new Set<PartitionUpload>()
+  readonly #pace: UploadPace
+  #timer: Timer | undefined
   #uploading = 0
   #uploadedBytes = 0
   #uploadedSegments = 0
@@ -49,6 +52,7 @@ export class Uploader {
 
   constructor(options: UploaderOptions) {
     this.#options = options
+    this.#pace = new UploadPace(options.clock, options.limits)
   }
 
   get counts(): { readonly uploadedBytes: number; readonly uploadedSegments: number; readonly uploadErrors: number } {
@@ -78,27 +82,38 @@ export class Uploader {
     while (this.#uploading < this.#options.limits.uploadsMax) {
       const next = this.#oldest()
       if (next === undefined) return
+      const waitMs = this.#pace.waitMs(next.waitingBytes)
+      if (waitMs > 0) return this.#startLater(waitMs)
       this.#uploading++
-      void this.#upload(...next).finally(() => {
+      void this.#upload(next.partition, next.entry).finally(() => {
         this.#uploading--
         this.#startNext()
       })
     }
   }
 
-  #oldest(): [PartitionUpload, Entry] | undefined {
-    let oldest: [PartitionUpload, Entry] | undefined
+  #startLater(waitMs: number): void {
+    this.#timer ??= this.#options.clock.after(waitMs, () => {
+      this.#timer = undefined
+      this.#startNext()
+    })
+  }
+
+  #oldest(): { partition: PartitionUpload; entry: Entry; waitingBytes: number } | undefined {
+    let oldest: { partition: PartitionUpload; entry: Entry } | undefined
     let least = Infinity
+    let waitingBytes = 0
     for (const partition of this.#waiting) {
       const entry = this.#entries.get(partition)!
-      const { sealedAt } = partition.lag
+      const { sealedAt, bytes } = partition.lag
+      waitingBytes += bytes
       if (sealedAt === undefined) this.#settle(partition, entry, { kind: 'idle' })
       else if (sealedAt < least) {
         least = sealedAt
-        oldest = [partition, entry]
+        oldest = { partition, entry }
       }
     }
-    return oldest
+    return oldest === undefined ? undefined : { ...oldest, waitingBytes }
   }
 
   #wait(partition: PartitionUpload, entry: Entry): void {
@@ -119,6 +134,7 @@ export class Uploader {
       entry.failures = 0
       if (bytes !== undefined) {
         this.#uploadedBytes += bytes
+        this.#pace.spend(bytes)
         this.#uploadedSegments++
       }
       if (!this.#entries.has(partition)) return

@@ -1,4 +1,4 @@
-// A broker in a process of its own, as an operator runs it: `node broker/main.ts` with a data directory, on a port that
+// A broker in a process of its own, as an operator runs it: `node bin/longtail.js` with a data directory, on a port that
 // it keeps over restarts. Suites stop it, kill it and start it again.
 
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { answering, freePort } from './answering.ts'
 
-const main = fileURLToPath(new URL('../../broker/main.ts', import.meta.url))
+const main = fileURLToPath(new URL('../../bin/longtail.js', import.meta.url))
 
 /** What the suites need of a broker; Apache Kafka can stand in for ours (scripts/peer/apache-kafka.ts). */
 export interface RunningBroker {

@@ -1,0 +1,15 @@
+#!/usr/bin/env node
+// Where a process starts. Plain JavaScript, and before everything else, so that what Node makes of our TypeScript is
+// kept from one start to the next: without it each thread strips the types of each module again, which costs half a
+// second and 45 MB.
+
+import { enableCompileCache, getCompileCacheDir } from 'node:module'
+
+// Before the thread pool of libuv starts: file writes of many partitions wait for the disk side by side.
+process.env.UV_THREADPOOL_SIZE ??= '16'
+enableCompileCache()
+// Threads do not take it over from the process, but read the variable.
+const directory = getCompileCacheDir()
+if (directory !== undefined) process.env.NODE_COMPILE_CACHE ??= directory
+
+await import('../broker/main.ts')
