@@ -31,7 +31,7 @@ export interface ObjectBody {
   readonly length: number
   /** CRC32C of the whole, so that the store can refuse what was damaged on the way. */
   readonly crc32c: number
-  /** The content in pieces of at most a few MiB, whose buffers stay untouched until the put is over. */
+  /** The content in pieces of at most a few MiB. Each is the reader's until it asks for the next one, which may be in its memory. */
   chunks(): AsyncIterable<Uint8Array>
 }
 

@@ -215,7 +215,7 @@ class S3Store implements ObjectStore {
   async #putWhole(key: string, object: ObjectBody, signal: AbortSignal | undefined): Promise<'stored' | S3Verdict> {
     return await verdictOfWrite(
       this.#calls.request({ signal, bytes: object.length }, async (abortSignal) => {
-        const body = Readable.from(verifiedChunks(key, object), { objectMode: false })
+        const body = Readable.from(copies(verifiedChunks(key, object)), { objectMode: false })
         const failed = new AbortController()
         // Nobody else listens: the error would end the process, and the request would wait for the rest of its body.
         body.on('error', (cause) => failed.abort(cause))
@@ -349,4 +349,9 @@ function base64(checksum: number): string {
   const bytes = Buffer.alloc(4)
   bytes.writeUInt32BE(checksum)
   return bytes.toString('base64')
+}
+
+/** A stream reads ahead of the socket that it fills. */
+async function* copies(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) yield Buffer.from(chunk)
 }

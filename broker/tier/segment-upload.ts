@@ -72,8 +72,9 @@ async function* chunksOf(
   { rate, limits }: SegmentUploadOptions, { file, scan, trailer }: Put, signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const end = scan.position + scan.batchesBytes
+  const buffer = Buffer.allocUnsafeSlow(Math.min(limits.uploadChunkBytes, scan.batchesBytes))
   for (let position = scan.position; position < end; ) {
-    const chunk = Buffer.allocUnsafeSlow(Math.min(limits.uploadChunkBytes, end - position))
+    const chunk = buffer.subarray(0, end - position)
     await rate.take(chunk.length, signal)
     if (signal.aborted) throw tierErrorOf('sending a segment', signal.reason)
     const count = await file.read(chunk, position)
