@@ -33,6 +33,8 @@ export interface ColdRange {
 export interface ColdBatches {
   readonly buffers: readonly Buffer[]
   readonly aborted: readonly AbortedRange[]
+  /** Gives the memory of `buffers` back once nobody can see it any more. */
+  release(): void
 }
 
 export interface AbortedRange {

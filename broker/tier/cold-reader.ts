@@ -32,6 +32,8 @@ export type ColdReadResult =
       readonly nextOffset: number
       /** All that have records or marker in what was read. */
       readonly aborted: readonly AbortedTransaction[]
+      /** Gives the memory of `batches` back once nobody can see it any more. */
+      release(): void
     }
   /** Not ready in time: answer with nothing and without an error, and the client asks again. */
   | { readonly kind: 'pending' }
@@ -64,6 +66,7 @@ interface Reading {
   offset: number
   bytesLeft: number
   readonly batches: Buffer[]
+  readonly releases: (() => void)[]
   readonly aborted: AbortedTransaction[]
 }
 
@@ -77,7 +80,7 @@ export class ColdReader {
 
   async read(request: ColdRead): Promise<ColdReadResult> {
     const bytesMax = Math.min(request.bytesMax, this.#options.limits.readBytesMax)
-    const reading: Reading = { offset: request.offset, bytesLeft: bytesMax, batches: [], aborted: [] }
+    const reading: Reading = { offset: request.offset, bytesLeft: bytesMax, batches: [], releases: [], aborted: [] }
     const { clock } = this.#options
     try {
       // A read that is given up ends by itself; what it would have failed with comes again with the next one.
@@ -87,10 +90,10 @@ export class ColdReader {
       if (reading.batches.length === 0) return refusal(tierErrorOf('reading', cause))
     }
     // What was ready in time; a failure behind it comes up when the client asks for that.
-    const { batches, offset: nextOffset } = reading
+    const { batches, releases, offset: nextOffset } = reading
     if (batches.length === 0) return { kind: 'pending' }
     const bytes = batches.reduce((total, one) => total + one.length, 0)
-    return { kind: 'batches', batches: [...batches], bytes, nextOffset, aborted: distinct(reading.aborted) }
+    return { kind: 'batches', batches: [...batches], bytes, nextOffset, aborted: distinct(reading.aborted), release: releaseAll([...releases]) }
   }
 
   /** Adds to `reading` segment by segment. What it returns counts only where nothing was read. */
@@ -111,7 +114,7 @@ export class ColdReader {
       if (found.isPending) break
       if (found.bytesLeft < this.#options.limits.readAheadBytes) this.#readAheadOf(segment)
     }
-    return { kind: 'batches', batches: [], bytes: 0, nextOffset: reading.offset, aborted: [] }
+    return { kind: 'batches', batches: [], bytes: 0, nextOffset: reading.offset, aborted: [], release() {} }
   }
 
   async #segmentAt(offset: number): Promise<TieredSegment> {
@@ -155,9 +158,16 @@ function refusal(cause: TierError): ColdReadResult {
 
 function take(reading: Reading, found: SegmentBatches): void {
   if (found.batches.length > 0) reading.batches.push(found.batches)
+  if (found.release !== undefined) reading.releases.push(found.release)
   reading.bytesLeft = Math.max(0, reading.bytesLeft - found.batches.length)
   reading.offset = found.nextOffset
   reading.aborted.push(...found.aborted)
+}
+
+function releaseAll(releases: readonly (() => void)[]): () => void {
+  return () => {
+    for (const release of releases) release()
+  }
 }
 
 /** A transaction that spans two segments is listed in both. */

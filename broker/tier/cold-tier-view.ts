@@ -14,6 +14,8 @@ export interface ColdTierRange {
 export interface ColdTierBatches {
   readonly buffers: readonly Buffer[]
   readonly aborted: readonly AbortedTransaction[]
+  /** Gives the memory of `buffers` back once nobody can see it any more. */
+  release(): void
 }
 
 interface FoundRecord {
@@ -43,13 +45,11 @@ export class ColdTierView {
     return this.#partition.bytes
   }
 
-  async read(range: ColdTierRange): Promise<{
-    buffers: readonly Buffer[]; aborted: readonly AbortedTransaction[]
-  } | 'pending' | 'unavailable'> {
+  async read(range: ColdTierRange): Promise<ColdTierBatches | 'pending' | 'unavailable'> {
     const { deadline: deadlineMs, ...request } = range
     const result = await this.#partition.read({ ...request, deadlineMs })
     switch (result.kind) {
-      case 'batches': return { buffers: result.batches, aborted: result.aborted }
+      case 'batches': return { buffers: result.batches, aborted: result.aborted, release: result.release }
       // The log's start is about to follow, if it has not yet: the caller looks again.
       case 'below start': return 'pending'
       case 'pending': return 'pending'

@@ -1,4 +1,5 @@
 import type { ListedObject, ObjectStore } from '../objects/object-store.ts'
+import { BufferPool } from '../runtime/buffer-pool.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Disk } from '../runtime/disk.ts'
 import { BlockCache } from './block-cache.ts'
@@ -25,6 +26,8 @@ export interface InProcessTierIoOptions {
   /** Where blocks are cached; its own directory. Used only where `limits.blockFileBytesMax` is not 0. */
   readonly cacheDirectory: string
   readonly recordsOf: OpenRecords
+  /** Memory for what is read. */
+  readonly pool?: BufferPool
   /** Something failed that costs speed only. */
   onFault(doing: string, cause: unknown): void
 }
@@ -39,7 +42,7 @@ export class InProcessTierIo implements TierIo {
   readonly #reader: SegmentReader
 
   private constructor(options: InProcessTierIoOptions, files: BlockFiles | undefined) {
-    const { store, clock, limits, recordsOf } = options
+    const { store, clock, limits, recordsOf, pool = new BufferPool(0) } = options
     const { requestTimeoutMs: fetchTimeoutMs, failureHoldMs } = limits
     this.#options = options
     this.#files = files
@@ -48,7 +51,7 @@ export class InProcessTierIo implements TierIo {
       { store, clock, files, limits: { ...limits, memoryBytesMax: limits.blockMemoryBytesMax, fetchTimeoutMs } }
     )
     this.#indexes = new SegmentIndexes({ store, clock, bytesMax: limits.indexBytesMax, fetchTimeoutMs, failureHoldMs })
-    this.#reader = new SegmentReader({ clock, blocks: this.#blocks, indexes: this.#indexes, limits, recordsOf })
+    this.#reader = new SegmentReader({ clock, blocks: this.#blocks, indexes: this.#indexes, limits, recordsOf, pool })
   }
 
   /** Throws `DiskError` where the cache directory cannot be had. */

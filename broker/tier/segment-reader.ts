@@ -1,4 +1,5 @@
 import { batchesIn, type RecordBatch } from '../protocol/record-batch.ts'
+import type { BufferPool } from '../runtime/buffer-pool.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { type BatchCut, cutBatches } from './batch-cut.ts'
 import type { BlockCache } from './block-cache.ts'
@@ -16,6 +17,7 @@ export interface SegmentReaderOptions {
   readonly indexes: SegmentIndexes
   readonly limits: TierIoLimits
   readonly recordsOf: OpenRecords
+  readonly pool: BufferPool
 }
 
 interface WantedWindow {
@@ -151,13 +153,13 @@ export class SegmentReader {
 
   /** Bytes [start, end) of the batches, or as many of them as are there in time. */
   async #window(index: SegmentIndex, segment: TieredSegment, want: WantedWindow): Promise<Window> {
-    const { clock, blocks } = this.#options
+    const { clock, blocks, pool } = this.#options
     const first = want.start - (want.start % blocks.blockBytes)
     const reads: Promise<Buffer>[] = []
     for (let at = first; at < want.end; at += blocks.blockBytes) reads.push(blocks.read(segment, at, index))
     // Each is looked at in its turn; one that fails meanwhile must not count as unhandled.
     for (const read of reads) read.catch(() => {})
-    const bytes = Buffer.allocUnsafeSlow(want.end - want.start)
+    const bytes = pool.take(want.end - want.start)
     let filled = 0
     for (const [count, read] of reads.entries()) {
       const block = await valueWithin(clock, want.deadlineMs, read).catch((cause: unknown) => {

@@ -98,6 +98,8 @@ export interface SegmentRead {
 export interface SegmentBatches {
   /** Whole batches, each checked; the buffer is the caller's own. */
   readonly batches: Buffer
+  /** Gives the memory of `batches` back once nobody can see it any more. Not to call it costs speed only. */
+  release?(): void
   /** Where to read on: behind the last batch, or behind the segment where it has nothing at `offset` or later. */
   readonly nextOffset: number
   /** Those with records or marker in [offset, nextOffset). */

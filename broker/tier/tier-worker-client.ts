@@ -78,7 +78,8 @@ export class TierWorkerClient implements TierIo {
 
   async read(request: SegmentRead): Promise<SegmentBatches> {
     const found = await this.#call<SegmentBatches>('read', [request])
-    return { ...found, batches: bufferOf(found.batches) }
+    const batches = bufferOf(found.batches)
+    return { ...found, batches, release: () => this.#giveBack(batches.buffer as ArrayBuffer) }
   }
 
   readAhead(segment: TieredSegment, bytes: number): void {
@@ -119,6 +120,11 @@ export class TierWorkerClient implements TierIo {
     this.#worker.ref()
     if (this.#death === undefined) this.#worker.postMessage('close' satisfies ToTierWorker)
     await this.#ended
+  }
+
+  /** Left to this thread's collector, buffers that the other one made would bring a full collection every 64 MiB. */
+  #giveBack(give: ArrayBuffer): void {
+    if (this.#death === undefined && give.byteLength > 0) this.#worker.postMessage({ give } satisfies ToTierWorker, [give])
   }
 
   async #call<T>(call: TierIoCall, args: readonly unknown[], id = ++this.#lastId): Promise<T> {

@@ -2,6 +2,7 @@
 //
 //   to the thread     { id, call, args }   one call of `TierIo`; each call's arguments are plain data
 //                     { abort: id }        the caller has stopped waiting for an upload
+//                     { give: buffer }     the memory of a read's batches comes back, to be used again
 //                     'close'
 //   from the thread   'opened'             once, at the start
 //                     { id, value }        in the order in which calls end; read batches change hands, uncopied
@@ -20,7 +21,7 @@ export interface CallMessage {
   readonly args: readonly unknown[]
 }
 
-export type ToTierWorker = CallMessage | { readonly abort: number } | 'close'
+export type ToTierWorker = CallMessage | { readonly abort: number } | { readonly give: ArrayBuffer } | 'close'
 
 export type FromTierWorker =
   | 'opened'

@@ -4,6 +4,7 @@ import { openFolderStore } from '../objects/folder-store.ts'
 import type { ObjectStore } from '../objects/object-store.ts'
 import { openS3Store } from '../objects/s3-store.ts'
 import { recordsOf } from '../protocol/records.ts'
+import { BufferPool } from '../runtime/buffer-pool.ts'
 import { nodeClock } from '../runtime/node-clock.ts'
 import { nodeDisk } from '../runtime/node-disk.ts'
 import { nodeRandom } from '../runtime/node-random.ts'
@@ -26,8 +27,11 @@ const port = parentPort!
 const post = (message: FromTierWorker, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer)
 
 const { store, createMissing = false, cacheDirectory, limits } = workerData as TierWorkerData
+/** Bytes of memory for reads that is kept to be used again. */
+const pooledBytesMax = 16 * 1024 * 1024
+const pool = new BufferPool(pooledBytesMax)
 const io = await InProcessTierIo.open({
-  store: await openStore(), disk: nodeDisk, clock: nodeClock, limits, cacheDirectory, recordsOf,
+  store: await openStore(), disk: nodeDisk, clock: nodeClock, limits, cacheDirectory, recordsOf, pool,
   onFault: (doing, cause) => post({ fault: `${doing}: ${String(cause)}` }),
 })
 const uploads = new Map<number, AbortController>()
@@ -35,6 +39,7 @@ const uploads = new Map<number, AbortController>()
 port.on('message', (message: ToTierWorker) => {
   if (message === 'close') void io.close().finally(() => port.close())
   else if ('abort' in message) uploads.get(message.abort)?.abort()
+  else if ('give' in message) pool.give(Buffer.from(message.give))
   else void answer(message)
 })
 post('opened')
