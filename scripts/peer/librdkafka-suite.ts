@@ -207,7 +207,7 @@ async function main(): Promise<void> {
       tests: { type: 'string', default: '' },
       out: { type: 'string' },
       check: { type: 'boolean', default: false },
-      limit: { type: 'string', default: '420' },
+      limit: { type: 'string', default: '900' },
     },
   })
   if (values.bootstrap === undefined) throw new TypeError('--bootstrap HOST:PORT is needed')
