@@ -1,0 +1,49 @@
+import { nextSequence } from '../../broker/protocol/record-batch.ts'
+import type { FinalLog, History } from './history.ts'
+import { at } from './log-index.ts'
+import type { Violation } from './violation.ts'
+
+/** What can be said of the logs alone, as they are in the end. */
+export function* checkFinals({ finals }: History): Generator<Violation> {
+  for (const final of finals) {
+    yield* checkContiguity(final)
+    yield* checkEpochs(final)
+    yield* checkSequences(final)
+  }
+}
+
+/** Offsets follow on each other from the earliest to the latest: nothing is compacted here. */
+function* checkContiguity(final: FinalLog): Generator<Violation> {
+  let due = final.earliest
+  for (const { offset, value } of final.records) {
+    if (offset !== due) yield { rule: 'gap', about: `${at(final, offset)} where ${due} was due` }
+    if (value === '') yield { rule: 'damaged', about: at(final, offset) }
+    due = offset + 1
+  }
+  if (due !== final.latest) yield { rule: 'lost', about: `${at(final, due)}: the log ends there, and not at ${final.latest} as it says` }
+}
+
+/** I18 as far as one log shows it: who leads later writes behind who led before. */
+function* checkEpochs(final: FinalLog): Generator<Violation> {
+  let before = -1
+  for (const { baseOffset, leaderEpoch } of final.batches) {
+    if (leaderEpoch < before) yield { rule: 'epoch', about: `${at(final, baseOffset)} of epoch ${leaderEpoch} behind one of ${before}` }
+    before = Math.max(before, leaderEpoch)
+  }
+}
+
+/** I7: each batch of a producer's session goes on where the one before ended. */
+function* checkSequences(final: FinalLog): Generator<Violation> {
+  const next = new Map<string, number>()
+  for (const { baseOffset, recordCount, producerId, producerEpoch, baseSequence } of final.batches) {
+    if (producerId < 0) continue
+    const session = `${producerId}/${producerEpoch}`
+    const due = next.get(session)
+    // A session that began before the earliest offset is only known from there on.
+    const isKnown = due !== undefined || final.earliest === 0
+    if (isKnown && baseSequence !== (due ?? 0)) {
+      yield { rule: 'sequence', about: `${at(final, baseOffset)}: sequence ${baseSequence} of ${session}, where ${due ?? 0} was due` }
+    }
+    next.set(session, nextSequence(baseSequence, recordCount))
+  }
+}

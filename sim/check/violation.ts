@@ -1,0 +1,42 @@
+export interface Violation {
+  readonly rule: Rule
+  readonly about: string
+}
+
+export type Rule =
+  /** I1: acknowledged or read, and not there. */
+  | 'lost'
+  /** I1: there, and not where the acknowledgement said. */
+  | 'moved'
+  /** I3: two values at one offset. */
+  | 'changed'
+  /** I5: a value of an idempotent producer twice. */
+  | 'duplicate'
+  /** I4: refused, and there. */
+  | 'refused but written'
+  /** What nobody sent, or not to there. */
+  | 'phantom'
+  /** I16: bytes that are not as they were sent. */
+  | 'damaged'
+  /** I6: behind what the same producer sent later. */
+  | 'reordered'
+  /** I7: sequences in the log that do not follow on each other. */
+  | 'sequence'
+  /** I2, I17: an epoch at work after a newer one. */
+  | 'epoch'
+  /** I8: a reader that goes back, or leaves something out. */
+  | 'gap'
+  /** Records from outside of what the answer itself says is readable. */
+  | 'out of bounds'
+  /** I9: an end of the log that is not what it was when the question was asked. */
+  | 'stale'
+  /** Deleted before its time. */
+  | 'trimmed early'
+  /** I10: a committed offset that no order of the commits explains. */
+  | 'commit'
+  /** An answer that says that what was acknowledged never was. */
+  | 'dismissed'
+  /** A broker that failed in a way that it must not. */
+  | 'defect'
+  /** No progress although nothing stands in the way. */
+  | 'stuck'

@@ -1,0 +1,49 @@
+import { SeededRandom } from '../test/support/seeded-random.ts'
+import { type FaultName, faultNames } from './faults.ts'
+
+export type Mode = 'safety' | 'liveness'
+
+/** Everything that a run is made of; printed with a failure, and enough to have it again. */
+export interface RunOptions {
+  readonly seed: number
+  readonly mode: Mode
+  readonly minutes: number
+  readonly brokers: number
+  readonly faults: readonly FaultName[]
+  /** Milliseconds between two faults, about. */
+  readonly faultEveryMs: number
+  readonly partitions: number
+  /** Milliseconds of a producer's pause, about. */
+  readonly thinkMs: number
+  readonly inFlightMax: number
+  readonly segmentBytes: number
+  readonly fillerBytesMax: number
+}
+
+export interface GivenOptions {
+  readonly seed: number
+  readonly mode?: Mode
+  readonly minutes?: number
+  readonly brokers?: number
+  /** Instead of those that the seed chooses. */
+  readonly faults?: readonly FaultName[]
+}
+
+/** Swarm testing: each seed has some of the faults and a load of its own, so that no fault hides another one. */
+export function optionsOf({ seed, mode = 'safety', minutes = 2, brokers = 1, faults }: GivenOptions): RunOptions {
+  const dice = new SeededRandom(seed)
+  // The first draws of neighbouring seeds are alike.
+  for (let draw = 0; draw < 8; draw++) dice.fraction()
+  const share = dice.pick([0.1, 0.3, 0.6])
+  const chosen = faultNames.filter(() => dice.chance(share))
+  return {
+    seed, mode, minutes, brokers,
+    faults: faults ?? chosen,
+    faultEveryMs: dice.pick([2_000, 5_000, 10_000]),
+    partitions: dice.between(1, 3),
+    thinkMs: dice.pick([60, 200, 600]),
+    inFlightMax: dice.between(1, 5),
+    segmentBytes: dice.pick([4_096, 16_384, 65_536]),
+    fillerBytesMax: dice.pick([20, 200, 1_500]),
+  }
+}

@@ -1,0 +1,142 @@
+// Who does what to the brokers of a run.
+
+import { ErrorCode } from '../../broker/protocol/error-code.ts'
+import type { FinalLog, LoggedBatch, Place, Sighting } from '../check/history.ts'
+import type { RunOptions } from '../options.ts'
+import type { Actor } from './actor.ts'
+import { Client, type Surroundings } from './client.ts'
+import { Churn } from './churn.ts'
+import { Committer } from './committer.ts'
+import { Consumer, fetchOnce } from './consumer.ts'
+import { askForEnd, Lister } from './lister.ts'
+import { Producer } from './producer.ts'
+import { makeTopic, type WantedTopic } from './topics.ts'
+
+interface Named extends Place {
+  readonly topic: string
+}
+
+/** Every kind of topic in small, so that seals, uploads, eviction, cold reads and retention happen within a minute. */
+function wantedTopics({ partitions, segmentBytes }: RunOptions): WantedTopic[] {
+  const small = { 'segment.bytes': String(segmentBytes), 'segment.ms': '8000', 'index.interval.bytes': '256' }
+  return [
+    { name: 'tiered', partitions, configs: { ...small, 'retention.ms': '-1', 'local.retention.ms': '5000' } },
+    { name: 'plain', partitions: 1, configs: { ...small, 'retention.ms': '-1', 'remote.storage.enable': 'false' } },
+    { name: 'short', partitions: 1, configs: { ...small, 'retention.ms': '30000', 'local.retention.ms': '8000' } },
+  ]
+}
+
+export class Load {
+  /** Of all clients. */
+  readonly names: string[]
+  readonly #surroundings: Surroundings
+  readonly #options: RunOptions
+  readonly #clients = new Map<string, Client>()
+  #actors: Actor[] = []
+  #places: Named[] = []
+  #before = new Map<Actor, number>()
+
+  constructor(surroundings: Surroundings, options: RunOptions) {
+    this.#surroundings = surroundings
+    this.#options = options
+    const count = options.partitions + 2
+    this.names = [
+      'admin', 'lister', 'committer', 'churn',
+      ...Array.from({ length: count }, (_, index) => [`idempotent-${index}`, `plain-${index}`, `tail-${index}`, `history-${index}`]).flat(),
+    ]
+    for (const name of this.names) this.#clients.set(name, new Client(name, surroundings))
+  }
+
+  /** Makes the topics and begins. */
+  async begin(): Promise<void> {
+    const admin = this.#client('admin')
+    const { thinkMs, inFlightMax, fillerBytesMax } = this.#options
+    for (const wanted of wantedTopics(this.#options)) {
+      const life = await makeTopic(admin, wanted)
+      for (let partition = 0; partition < wanted.partitions; partition++) this.#places.push({ topicId: life.topicId, partition, topic: wanted.name })
+    }
+    const producing = { recordsMax: 6, fillerBytesMax, thinkMs }
+    this.#actors = this.#places.flatMap((place, index): Actor[] => [
+      new Producer(this.#client(`idempotent-${index}`), { place, isIdempotent: true, ...producing, inFlightMax }),
+      new Producer(this.#client(`plain-${index}`), { place, isIdempotent: false, ...producing, thinkMs: thinkMs * 2, inFlightMax: 2 }),
+      new Consumer(this.#client(`tail-${index}`), { place, topic: place.topic, rereads: false, thinkMs: 50 }),
+      new Consumer(this.#client(`history-${index}`), { place, topic: place.topic, rereads: true, thinkMs: 150 }),
+    ])
+    this.#actors.push(new Lister(this.#client('lister'), this.#places), new Committer(this.#client('committer'), this.#places[0]!))
+    this.#actors.push(new Churn(this.#client('churn')))
+    for (const actor of this.#actors) actor.start()
+  }
+
+  /** Resolves once everybody got something done since. */
+  async progress(): Promise<void> {
+    this.#before = new Map(this.#actors.map((actor) => [actor, actor.done]))
+    while (this.#behind().length > 0) await this.#surroundings.scheduler.sleep(100)
+  }
+
+  /** Who has not got on, in words. */
+  laggards(): string {
+    return this.#behind().map(({ name }) => name).join(', ')
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#actors.map((actor) => actor.stop()))
+  }
+
+  /** Reads every partition from its earliest offset. */
+  async readAll(): Promise<void> {
+    await Promise.all(this.#places.map(async (place, index) => {
+      this.#surroundings.history.finals.push(await readLog(this.#client(`history-${index}`), place))
+    }))
+  }
+
+  #behind(): Actor[] {
+    return this.#actors.filter((actor) => !actor.isRetired && actor.done <= (this.#before.get(actor) ?? 0))
+  }
+
+  #client(name: string): Client {
+    return this.#clients.get(name)!
+  }
+}
+
+/** The whole of a partition. Starts over where retention overtakes it. */
+async function readLog(client: Client, place: Named): Promise<FinalLog> {
+  const end = async (which: 'earliest' | 'latest'): Promise<number> => {
+    for (;;) {
+      const { answer } = await client.attempt(() => askForEnd(client, { ...place, which }))
+      if (answer?.error === ErrorCode.NONE) return answer.offset
+      client.hangUp()
+      await client.think(200)
+    }
+  }
+  for (;;) {
+    const latest = await end('latest')
+    const earliest = await end('earliest')
+    const readAt = client.now
+    const read = await readBetween(client, place, { earliest, latest })
+    const { topicId, partition } = place
+    if (read !== undefined) return { topicId, partition, readAt, earliest, latest, ...read }
+  }
+}
+
+/** Undefined: the beginning was deleted meanwhile. */
+async function readBetween(
+  client: Client, place: Place, { earliest, latest }: { readonly earliest: number; readonly latest: number },
+): Promise<{ records: Sighting[]; batches: LoggedBatch[] } | undefined> {
+  const [records, batches]: [Sighting[], LoggedBatch[]] = [[], []]
+  for (let offset = earliest; offset < latest;) {
+    const { answer } = await client.attempt(() => fetchOnce(client, place, { offset, bytesMax: 65_536, waitMs: 500 }))
+    if (answer?.error === ErrorCode.OFFSET_OUT_OF_RANGE && answer.logStartOffset > offset) return undefined
+    if (answer?.error !== ErrorCode.NONE) {
+      if (answer === undefined) client.hangUp()
+      await client.think(200)
+      continue
+    }
+    records.push(...answer.records)
+    for (const { baseOffset, recordCount, leaderEpoch, producerId, producerEpoch, baseSequence } of answer.batches) {
+      if (baseOffset >= offset) batches.push({ baseOffset, recordCount, leaderEpoch, producerId, producerEpoch, baseSequence })
+    }
+    offset = (answer.records.at(-1)?.offset ?? offset - 1) + 1
+    if (answer.records.length === 0) await client.think(200)
+  }
+  return { records, batches }
+}
