@@ -113,6 +113,7 @@ export class PartitionStore {
     if (term === undefined) return
     const at = clock.monotonic()
     term.tiered.sealed()
+    void term.tiered.evict(clock.now())
     if (at - term.tickedAt < limits.tier.tickEveryMs) return
     term.tickedAt = at
     void term.tiered.tick(clock.now())

@@ -35,6 +35,9 @@ interface Sealing {
   readonly producers: ProducerState
 }
 
+/** Segments whose files are made in one turn. */
+const settledAtOnceMax = 8
+
 export class LogKeeper {
   readonly #options: KeeperOptions
   #logStartOffset: number
@@ -46,6 +49,7 @@ export class LogKeeper {
   readonly #dropped: Segment[] = []
   /** Where appends are not synced: what a later sync has covered. */
   #syncedOffset = 0
+  #isToSettle = false
   #hasSyncFailed = false
   #checkpointed = -1
   #turn: Promise<unknown> = Promise.resolve()
@@ -84,22 +88,38 @@ export class LogKeeper {
   seal(segment: Segment, endOffset: number): void {
     segment.sealedAt = this.#options.clock.now()
     this.#sealing.set(segment, { endOffset, producers: ProducerState.restore(this.#options.producers.snapshot()) })
-    void this.#inTurn(() => this.#settle())
+    this.#settleSoon()
   }
 
-  async #settle(): Promise<void> {
+  /** A few in each turn: whatever else is to be done gets its own in between, however fast segments are sealed. */
+  #settleSoon(): void {
+    if (this.#isToSettle) return
+    this.#isToSettle = true
+    void this.#inTurn(async () => {
+      this.#isToSettle = false
+      await this.#settle(settledAtOnceMax)
+      if (this.#sealing.size > 0 && !this.#hasSyncFailed) this.#settleSoon()
+    })
+  }
+
+  /** The oldest `most` sealed segments. The list of all that are settled is written once for them. */
+  async #settle(most = Infinity): Promise<void> {
     const { files, epochs } = this.#options
-    for (const [segment, { endOffset, producers }] of this.#sealing) {
+    const sealing = [...this.#sealing].slice(0, most)
+    if (sealing.length === 0) return
+    for (const [segment, { endOffset, producers }] of sealing) {
       if (this.#hasSyncFailed) return
       await this.#sync(segment)
       this.#syncedOffset = Math.max(this.#syncedOffset, endOffset)
       await segment.writeIndex()
       await files.writeProducers(endOffset, producers)
-      await files.writeEpochs(epochs.starts)
+    }
+    await files.writeEpochs(epochs.starts)
+    for (const [segment] of sealing) {
       this.#sealing.delete(segment)
       this.#settled.add(segment)
-      await this.#writeCheckpoint()
     }
+    await this.#writeCheckpoint()
   }
 
   async #sync(segment: Segment): Promise<void> {
@@ -231,7 +251,7 @@ export class LogKeeper {
   /** Gives back files and indexes that were not used since the last look, and does what could not be done before. */
   rest(): void {
     for (const segment of this.#settled) segment.rest()
-    if (this.#sealing.size > 0) void this.#inTurn(() => this.#settle())
+    if (this.#sealing.size > 0) this.#settleSoon()
     if (this.#durable() !== this.#checkpointed) void this.#inTurn(() => this.#writeCheckpoint())
   }
 

@@ -181,7 +181,8 @@ export class Partition {
     if (found === 'pending') return this.nothing()
     let bytes = 0
     for (const buffer of found.buffers) bytes += buffer.length
-    return { ...this.nothing(), buffers: found.buffers, bytes, release: found.release, aborted: request.isCommittedOnly ? found.aborted : null }
+    const aborted = request.isCommittedOnly ? found.aborted : null
+    return { ...this.nothing(), buffers: found.buffers, bytes, release: found.release, aborted }
   }
 
   /** The first record at or behind a timestamp, over both tiers; the lower offset wins, for timestamps are not monotonic. */

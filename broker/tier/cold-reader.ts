@@ -93,7 +93,8 @@ export class ColdReader {
     const { batches, releases, offset: nextOffset } = reading
     if (batches.length === 0) return { kind: 'pending' }
     const bytes = batches.reduce((total, one) => total + one.length, 0)
-    return { kind: 'batches', batches: [...batches], bytes, nextOffset, aborted: distinct(reading.aborted), release: releaseAll([...releases]) }
+    const aborted = distinct(reading.aborted)
+    return { kind: 'batches', batches: [...batches], bytes, nextOffset, aborted, release: releaseAll([...releases]) }
   }
 
   /** Adds to `reading` segment by segment. What it returns counts only where nothing was read. */

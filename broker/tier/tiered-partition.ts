@@ -63,6 +63,7 @@ export class TieredPartition {
   #sweepAt = -Infinity
   #ticking: Promise<void> | undefined
   #ticksAgain = false
+  #isEvicting = false
 
   constructor(options: TieredPartitionOptions) {
     this.#options = options
@@ -151,6 +152,17 @@ export class TieredPartition {
       this.#ticking = undefined
     })
     return this.#ticking
+  }
+
+  /**
+   * Takes from this disk what the settings do not keep there and the tier has, as of what is known here: neither table
+   * nor store is asked. Never rejects.
+   */
+  async evict(now: number): Promise<void> {
+    if (this.#state.kind !== 'leading' || this.#ticking !== undefined || this.#isEvicting) return
+    this.#isEvicting = true
+    await this.#attempt('eviction', () => this.#evict(now, this.#options.isClockTrusted()))
+    this.#isEvicting = false
   }
 
   /** Ends the term: stops uploads; reads that are under way go on. */

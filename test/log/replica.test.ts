@@ -135,7 +135,7 @@ test('a power loss while a log begins anew leaves the old one or the new one', a
   for (let seed = 0; seed < 150; seed++) {
     const random = new SeededRandom(seed)
     const { world, log } = await ten(seed)
-    world.disk.powerLossAt = world.disk.operations + random.between(1, 45)
+    world.disk.powerLossAt = world.disk.operations + random.between(1, 90)
     const isDone = await log.startFresh(100, { epochs: lineage, producers, logStartOffset: 40 }).then(() => true, () => false)
     world.disk.crash()
     const again = await world.open()
