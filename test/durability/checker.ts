@@ -1,6 +1,6 @@
 // Holds a history against what was promised (RELIABILITY.md 7.3, I1 and I3 to I8). It knows nothing of the broker: it
 // sees what clients sent, what they were told, and what they read. It is itself tested by breaking good histories
-// (checker.test.ts).
+// (test/checker/).
 
 import { nextSequence } from '../../broker/protocol/record-batch.ts'
 import type { Attempt, History, LoggedBatch, Sighting } from './history.ts'
@@ -17,6 +17,7 @@ export interface Violation {
     | 'changed'
     | 'sequence'
     | 'dismissed'
+    | 'damaged'
   readonly about: string
 }
 
@@ -26,6 +27,7 @@ const place = ({ partition, offset }: { partition: number; offset: number }) => 
 export function check(history: History): Violation[] {
   return [
     ...checkOffsets(history.final),
+    ...[history.final, ...history.polls].flatMap((sightings) => [...checkBytes(sightings)]),
     ...checkAttempts(history),
     ...checkOrder(history),
     ...checkPolls(history),
@@ -41,6 +43,13 @@ function* checkOffsets(final: readonly Sighting[]): Generator<Violation> {
     const expected = next.get(partition) ?? 0
     if (offset !== expected) yield { rule: 'gap', about: `partition ${partition}: offset ${offset} where ${expected} was due` }
     next.set(partition, offset + 1)
+  }
+}
+
+/** I16: a value is the one that was made, by the checksum that it carries: nobody is given other bytes. */
+function* checkBytes(sightings: readonly Sighting[]): Generator<Violation> {
+  for (const sighting of sightings) {
+    if (sighting.isDamaged === true) yield { rule: 'damaged', about: `${place(sighting)}: '${sighting.value}' has other bytes` }
   }
 }
 

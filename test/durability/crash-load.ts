@@ -15,26 +15,32 @@ import { ConnectionLost, WireClient } from '../support/wire-client.ts'
 import { check, type Violation } from './checker.ts'
 import type { History, LoggedBatch, Sighting } from './history.ts'
 import { RecordingProducer } from './producers.ts'
+import { parseValue } from './value.ts'
 
 export interface LoadOptions {
   readonly bootstrap: string
   readonly partitions: number
   readonly recordsPerBatch?: number
   readonly fillerBytes?: number
+  /** Of the topic. */
+  readonly configs?: Readonly<Record<string, string>>
 }
 
 function sightings(partition: number, batch: RecordBatch): Sighting[] {
-  return recordsIn(batch).map(({ offset, value }) => ({ partition, offset, value: value!.toString().replace(/ .*$/, '') }))
+  return recordsIn(batch).map(({ offset, value }) => ({ partition, offset, ...parseValue(value!) }))
 }
 
 export class CrashLoad {
+  readonly name: string
   readonly topicId: string
   readonly producers: readonly RecordingProducer[]
   readonly #options: LoadOptions
   readonly #readers: readonly PollingConsumer[]
 
-  private constructor(options: LoadOptions, topicId: string) {
+  private constructor(options: LoadOptions, topic: { readonly name: string; readonly topicId: string }) {
+    const { name, topicId } = topic
     this.#options = options
+    this.name = name
     this.topicId = topicId
     const { bootstrap, recordsPerBatch = 5, fillerBytes = 80 } = options
     const partitions = Array.from({ length: options.partitions }, (_, partition) => partition)
@@ -58,9 +64,11 @@ export class CrashLoad {
 
   static async start(options: LoadOptions): Promise<CrashLoad> {
     const client = await WireClient.connect(options.bootstrap)
-    const topicId = await createTopic(client, { name: `crash-${randomUUID()}`, partitions: options.partitions })
+    const { partitions, configs = {} } = options
+    const name = `crash-${randomUUID()}`
+    const topicId = await createTopic(client, { name, partitions, configs })
     client.close()
-    return new CrashLoad(options, topicId)
+    return new CrashLoad(options, { name, topicId })
   }
 
   get acknowledged(): number {

@@ -20,6 +20,8 @@ export interface Sighting {
   readonly partition: number
   readonly offset: number
   readonly value: string
+  /** The value does not have the checksum that it carries. */
+  readonly isDamaged?: boolean
 }
 
 /** A batch as it lies in the log in the end, for the sequences that the producer gave it. */

@@ -10,7 +10,7 @@ import type { History } from './history.ts'
 import { LoopDisk } from './loop-disk.ts'
 import { rounds, seed } from './settings.ts'
 
-/** Each has a mount, a recovery of ext4 and a start: a tenth of the rounds of kill -9, and at least two. */
+/** Each has a mount, a recovery of ext4 and a start: a fifth of the rounds of kill -9, and at least two. */
 const powerRounds = Math.max(2, Math.round(rounds / 5))
 
 async function lossOfPower({ durability, rounds: count }: { durability: string; rounds: number }): Promise<History | string> {

@@ -7,6 +7,7 @@ import { produceApi } from '../../broker/protocol/messages/produce.ts'
 import { recordBatch } from '../support/record-batches.ts'
 import { ConnectionLost, WireClient } from '../support/wire-client.ts'
 import type { Attempt } from './history.ts'
+import { valueBytes } from './value.ts'
 
 export interface ProducerOptions {
   readonly producer: number
@@ -120,7 +121,7 @@ export class RecordingProducer {
     const values = Array.from({ length: recordsPerBatch }, () => `${producer}:${partition}:${this.#nextValue++}`)
     const attempt: Attempt = { producer, isIdempotent, partition, values, outcome: 'info', offset: -1, reason: 'no answer' }
     const bytes = recordBatch(
-      values.map((value) => ({ value: Buffer.from(`${value} ${'.'.repeat(fillerBytes)}`) })),
+      values.map((value) => ({ value: valueBytes(value, fillerBytes) })),
       {
         ...this.#session,
         baseSequence: isIdempotent ? this.#nextSequence : -1,

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { check, type Violation } from './checker.ts'
-import type { Attempt, History, LoggedBatch, Sighting } from './history.ts'
+import { check, type Violation } from '../durability/checker.ts'
+import type { Attempt, History, LoggedBatch, Sighting } from '../durability/history.ts'
+import { parseValue, valueBytes } from '../durability/value.ts'
 
 type Draft<T> = { -readonly [K in keyof T]: T[K] }
 interface DraftHistory {
@@ -162,6 +163,8 @@ const mutations: readonly {
     rule: 'dismissed',
     mutate: (h) => void h.dismissals.push('out of range'),
   },
+  { what: 'the bytes of a value are other ones', rule: 'damaged', mutate: (h) => void (h.final[4]!.isDamaged = true) },
+  { what: 'a consumer was given other bytes', rule: 'damaged', mutate: (h) => void (h.polls[1]![4]!.isDamaged = true) },
   { what: 'a consumer saw another value', rule: 'changed', mutate: (h) => void (h.polls[0]![3]!.value = h.final[0]!.value) },
   { what: 'a consumer was led past a record', rule: 'gap', mutate: (h) => void h.polls[1]!.splice(4, 1) },
   { what: 'a consumer saw a record again', rule: 'gap', mutate: (h) => void h.polls[1]!.splice(4, 0, { ...h.polls[1]![4]! }) },
@@ -209,4 +212,18 @@ describe('the checker', () => {
       assert.ok(rules.has(rule), `found only: ${[...rules].join(', ') || 'nothing'}`)
     })
   }
+})
+
+describe('the value of a record', () => {
+  test('is known again, and no byte of it can be another one', () => {
+    const whole = valueBytes('3:1:42', 80)
+    assert.deepEqual(parseValue(whole), { value: '3:1:42', isDamaged: false })
+    for (let at = 0; at < whole.length; at++) {
+      const damaged = Buffer.from(whole)
+      damaged[at]! ^= 1
+      assert.ok(parseValue(damaged).isDamaged, `byte ${at}`)
+    }
+    assert.ok(parseValue(whole.subarray(0, -1)).isDamaged, 'one that is cut')
+    assert.ok(parseValue(Buffer.concat([whole, Buffer.from('.')])).isDamaged, 'one that is longer')
+  })
 })
