@@ -9,11 +9,13 @@ export function* checkPolls(history: History, index: LogIndex): Generator<Violat
   const seen = new Map<string, string>()
   const retained = new Map(history.topics.map(({ topicId, retentionMs }) => [topicId, retentionMs]))
   const starts = earliestSeen(history)
+  const sent = new Map(history.attempts.flatMap((attempt) => attempt.values.map((value) => [value, keyOf(attempt)])))
   for (const poll of history.polls) {
     const session = `${poll.consumer}/${keyOf(poll)}`
     yield* checkPoll(poll, { due: next.get(session), starts, isKept: retained.get(poll.topicId) === Infinity })
     for (const { offset, value } of poll.records) {
       if (value === '') yield { rule: 'damaged', about: `${poll.consumer} at ${at(poll, offset)}` }
+      else if (sent.get(value) !== keyOf(poll)) yield { rule: 'phantom', about: `${poll.consumer} saw '${value}' at ${at(poll, offset)}` }
       yield* checkSighting(poll, { offset, value, index, seen })
       next.set(session, offset + 1)
     }
