@@ -2,7 +2,7 @@
 // simulations of seeds S to S + N - 1 and ends with 1 where one broke a promise. A seed that fails prints its options; with
 // `--seeds 1` it runs again exactly so, and tells more.
 
-import { createWriteStream } from 'node:fs'
+import { openSync, writeSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { type FaultName, faultNames } from '../sim/faults.ts'
 import { type Mode, optionsOf } from '../sim/options.ts'
@@ -25,7 +25,8 @@ const unknown = given.faults?.split(',').find((name) => name !== '' && !faultNam
 if (unknown !== undefined) throw new Error(`there is no fault '${unknown}'; there are ${faultNames.join(', ')}`)
 if (given.mode !== 'safety' && given.mode !== 'liveness') throw new Error(`--mode '${given.mode}': must be safety or liveness`)
 
-const trace = given.trace === undefined ? undefined : createWriteStream(given.trace)
+// At once, so that a run which hangs has left what came before.
+const trace = given.trace === undefined ? undefined : openSync(given.trace, 'w')
 const print = (line: string) => console.log(line)
 
 function optionsFor(seed: number) {
@@ -54,7 +55,7 @@ const startedAt = performance.now()
 for (let seed = Number(given.seed); seed < Number(given.seed) + Number(given.seeds); seed++) {
   const began = performance.now()
   const result = await simulate(optionsFor(seed), {
-    ...(trace === undefined ? {} : { onTrace: (line) => void trace.write(line) }),
+    ...(trace === undefined ? {} : { onTrace: (line) => void writeSync(trace, line) }),
     ...(given.log ? { onLog: (line, fields) => print(`    ${line} ${textOf(fields)}`) } : {}),
   })
   report(result, (performance.now() - began) / 1000)

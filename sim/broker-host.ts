@@ -35,6 +35,13 @@ const smallTier = {
   uploadChunkBytes: 8 * 1024, indexBytesMax: 64 * 1024, readAheadBytes: 32 * 1024, indexIntervalBytes: 1024,
 }
 
+export interface HostOptions {
+  readonly id: number
+  readonly durability: 'fsync' | 'replicated'
+  /** Under Kafka's names. */
+  readonly settings: Readonly<Record<string, string>>
+}
+
 export class BrokerHost {
   readonly id: number
   readonly name: string
@@ -48,7 +55,7 @@ export class BrokerHost {
   #broker: Broker | undefined
   #mayRun = false
 
-  constructor(world: World, of: { readonly id: number; readonly settings: Readonly<Record<string, string>> }) {
+  constructor(world: World, of: HostOptions) {
     this.id = of.id
     this.name = `broker-${of.id}`
     this.#world = world
@@ -162,10 +169,10 @@ export class BrokerHost {
   }
 }
 
-function configOf(name: string, { id, settings }: { readonly id: number; readonly settings: Readonly<Record<string, string>> }): Config {
+function configOf(name: string, { id, settings, durability }: HostOptions): Config {
   return readConfig({
     flags: {
-      listen: `${name}:${brokerPort}`, http: 'off', data: '/data', id: String(id), 'allow-unauthenticated': true,
+      listen: `${name}:${brokerPort}`, http: 'off', data: '/data', id: String(id), 'allow-unauthenticated': true, durability,
       set: Object.entries(settings).map(([setting, value]) => `${setting}=${value}`),
     },
     environment: {}, file: undefined,

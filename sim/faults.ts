@@ -111,31 +111,35 @@ const faultsByName = {
   'objects damaged': async ({ objects }) => weather(objects.weather, { damaged: 0.2 }),
   /** F23. */
   'slow disk': async ({ brokers, dice }) => weather(dice.pick(brokers).disk.weather, { syncMs: dice.between(20, 500), operationMs: dice.between(1, 20) }),
-  /** F22: a partition that could not sync is not led again by this process. */
+  /** F22: a partition that could not sync is not led again by this process, whether or not the machine goes with it. */
   'failed syncs': (victims) => {
     let end = undone
     return onBroker(victims, (broker) => void (end = weather(broker.disk.weather, { syncFaults: 0.05 })), async (broker) => {
       end()
-      await broker.losePower()
+      if (victims.dice.chance(0.5)) broker.kill()
+      else await broker.losePower()
       await victims.scheduler.sleep(100)
       broker.start()
     })
   },
+  'failed reads': async ({ brokers, dice }) => weather(dice.pick(brokers).disk.weather, { readFaults: 0.05 }),
   /** F21. */
   'disk full': (victims) => onBroker(victims, (broker) => {
     broker.disk.memory.bytesMax = broker.disk.memory.usedBytes + victims.dice.below(20_000)
-  }, async (broker) => {
-    broker.disk.memory.bytesMax = Infinity
-    broker.kill()
-    await victims.scheduler.sleep(100)
-    broker.start()
-  }),
+  }, (broker) => void (broker.disk.memory.bytesMax = Infinity)),
   /** F27: the wall clock of a machine steps. */
   'clock step': async ({ brokers, dice }) => {
     const { time } = dice.pick(brokers)
     const before = time.skewMs
     time.skewMs = dice.between(-skewMsMax, skewMsMax)
     return () => void (time.skewMs = before)
+  },
+  /** F27: it steps so far that every record looks old. A process that starts then cannot know better. */
+  'clock leap': async ({ brokers, dice }) => {
+    const broker = dice.pick(brokers)
+    if (!broker.isServing) return undone
+    broker.time.skewMs += 3_600_000
+    return () => void (broker.time.skewMs = 0)
   },
 } satisfies Record<string, Fault>
 

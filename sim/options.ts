@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly inFlightMax: number
   readonly segmentBytes: number
   readonly fillerBytesMax: number
+  /** `replicated`: brokers acknowledge what they have not synced. */
+  readonly durability: 'fsync' | 'replicated'
 }
 
 export interface GivenOptions {
@@ -45,5 +47,6 @@ export function optionsOf({ seed, mode = 'safety', minutes = 2, brokers = 1, fau
     inFlightMax: dice.between(1, 5),
     segmentBytes: dice.pick([4_096, 16_384, 65_536]),
     fillerBytesMax: dice.pick([20, 200, 1_500]),
+    durability: 'fsync',
   }
 }

@@ -75,7 +75,9 @@ class Run {
       },
       onDefect: (host, what, cause) => this.defect(`${host}: ${what}: ${describe(cause)}`),
     }
-    this.#brokers = Array.from({ length: options.brokers }, (_, index) => new BrokerHost(this.#world, { id: index + 1, settings: brokerSettings }))
+    const { durability, brokers } = options
+    this.#brokers = Array.from({ length: brokers }, (_, index) =>
+      new BrokerHost(this.#world, { id: index + 1, durability, settings: brokerSettings }))
     const { network } = this.#world
     this.#load = new Load({ scheduler, network, history: this.#history, bootstrap: this.#brokers.map(({ name }) => name) }, options)
     this.#victims = { ...this.#world, brokers: this.#brokers, clients: this.#load.names, dice: scheduler.dice('nemesis') }

@@ -12,14 +12,14 @@ export function* checkAcks(history: History, index: LogIndex): Generator<Violati
       else known.push(attempt)
     }
   }
-  for (const [value, attempts] of sent) yield* checkValue(value, attempts, { history, index })
+  for (const [value, attempts] of sent) yield* checkValue(value, attempts, index)
   yield* checkPhantoms(history, sent)
   yield* checkEpochOfAcks(history, index)
   yield* checkOffsetsOfAcks(history)
 }
 
 function* checkValue(
-  value: string, attempts: readonly Attempt[], { history, index }: { readonly history: History; readonly index: LogIndex },
+  value: string, attempts: readonly Attempt[], index: LogIndex,
 ): Generator<Violation> {
   const seen = index.placesOf(value)
   const [first] = attempts
@@ -32,25 +32,13 @@ function* checkValue(
   for (const attempt of attempts) {
     if (attempt.outcome !== 'ok' || !index.has(attempt)) continue
     const offset = attempt.offset + attempt.values.indexOf(value)
-    if (offset < index.earliest(attempt)) {
-      yield* checkTrim(attempt, { offset, history })
-      continue
-    }
+    // What retention has deleted is another question (retained.ts).
+    if (offset < index.earliest(attempt)) continue
     const isThere = seen.some((one) => one.offset === offset && one.place === keyOf(attempt))
     if (isThere) continue
     yield seen.length === 0
       ? { rule: 'lost', about: `'${value}', acknowledged at ${at(attempt, offset)} at ${attempt.endedAt.toFixed(0)} ms` }
       : { rule: 'moved', about: `'${value}', acknowledged at ${at(attempt, offset)}, is at ${seen[0]!.offset}` }
-  }
-}
-
-/** What retention may have deleted is old enough. */
-function* checkTrim(attempt: Attempt, { offset, history }: { readonly offset: number; readonly history: History }): Generator<Violation> {
-  const topic = history.topics.find(({ topicId }) => topicId === attempt.topicId)
-  const final = history.finals.find((one) => keyOf(one) === keyOf(attempt))
-  const age = final!.readAt - attempt.invokedAt + history.skewMsMax
-  if (age < (topic?.retentionMs ?? Infinity)) {
-    yield { rule: 'trimmed early', about: `${at(attempt, offset)} was deleted when it was at most ${age.toFixed(0)} ms old` }
   }
 }
 

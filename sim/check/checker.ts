@@ -7,6 +7,7 @@ import { checkFinals } from './finals.ts'
 import type { History } from './history.ts'
 import { LogIndex } from './log-index.ts'
 import { checkEnds, checkPolls } from './reads.ts'
+import { checkRetained } from './retained.ts'
 import type { Violation } from './violation.ts'
 
 /** Every broken promise; empty for a good history. */
@@ -20,6 +21,7 @@ export function check(history: History): Violation[] {
     ...checkOrder(history, index),
     ...checkPolls(history, index),
     ...checkEnds(history),
+    ...checkRetained(history),
     ...checkOffsets(history),
   ]
 }

@@ -80,9 +80,9 @@ export class FileNode {
     for (const sector of this.#dirty) if (random.chance(kept)) this.#store(sector)
     const [low, high] = [Math.min(this.#stableSize, this.#size), Math.max(this.#stableSize, this.#size)]
     const size = this.#dirty.size === 0 ? this.#stableSize : random.pick([this.#stableSize, this.#size, random.between(low, high)])
-    this.#cached = grown(this.#stable, size)
     // What lies behind the end is no content: it reads as zeros should the file grow again.
-    this.#cached.fill(0, size)
+    this.#cached = Buffer.alloc(size)
+    this.#cached.set(this.#stable.subarray(0, size))
     this.#size = size
     this.#stable = Buffer.from(this.#cached)
     this.#stableSize = size
