@@ -74,6 +74,7 @@ export class BrokerHost {
   start(): void {
     this.#mayRun = true
     if (this.#process !== undefined) return
+    this.time.leapMs = 0
     const process = new SimProcess(`${this.name}.${++this.starts.tried}`, this.#world.scheduler, this.time)
     this.#process = process
     this.#world.scheduler.note(`${process.name} starts`)

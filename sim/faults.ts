@@ -138,8 +138,8 @@ const faultsByName = {
   'clock leap': async ({ brokers, dice }) => {
     const broker = dice.pick(brokers)
     if (!broker.isServing) return undone
-    broker.time.skewMs += 3_600_000
-    return () => void (broker.time.skewMs = 0)
+    broker.time.leapMs = 3_600_000
+    return () => void (broker.time.leapMs = 0)
   },
 } satisfies Record<string, Fault>
 

@@ -13,6 +13,8 @@ export const beginning = 1_700_000_000_000
 export interface HostTime {
   /** Milliseconds by which its wall clock is ahead. */
   skewMs: number
+  /** More of it, which the next process does not see. */
+  leapMs?: number
   /** Milliseconds of its own in one millisecond of the world. */
   rate: number
 }
@@ -32,7 +34,7 @@ export class SimProcess implements Random {
     this.scheduler = scheduler
     this.#dice = scheduler.dice(name)
     this.clock = {
-      now: () => Math.floor(beginning + scheduler.now + time.skewMs),
+      now: () => Math.floor(beginning + scheduler.now + time.skewMs + (time.leapMs ?? 0)),
       monotonic: () => scheduler.now * time.rate,
       after: (delayMs, run) => this.#timer(delayMs / time.rate, run),
     }

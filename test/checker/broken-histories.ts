@@ -28,6 +28,9 @@ function kept(history: MutableHistory): Mutable<FinalLog> {
   return the(history.finals.find(({ topicId, records }) => topicId === topic(history, 'tiered').topicId && records.length > 40))
 }
 
+const twoEpochs = (history: MutableHistory): Mutable<FinalLog> => the(history.finals.find(({ topicId, batches }) =>
+  topicId === topic(history, 'tiered').topicId && batches.at(-1)!.leaderEpoch > batches[0]!.leaderEpoch))
+
 const trimmed = (history: MutableHistory): Mutable<FinalLog> =>
   the(history.finals.find(({ topicId, earliest }) => topicId === topic(history, 'short').topicId && earliest > 0))
 
@@ -138,11 +141,11 @@ const logBreaches: Breach[] = [
     log.records.splice(log.records.length >> 1, 1)
   } },
   { name: 'an epoch in the log goes back', rule: 'epoch', breakIt: (history) => {
-    const log = the(history.finals.find(({ batches }) => batches.at(-1)!.leaderEpoch > batches[0]!.leaderEpoch))
+    const log = twoEpochs(history)
     log.batches.at(-1)!.leaderEpoch = log.batches[0]!.leaderEpoch
   } },
   { name: 'an older epoch acknowledges after a newer one has', rule: 'epoch', breakIt: (history) => {
-    const log = the(history.finals.find(({ batches }) => batches.at(-1)!.leaderEpoch > batches[0]!.leaderEpoch))
+    const log = twoEpochs(history)
     const all = acks(history, log, false)
     Object.assign(all[0]!, { invokedAt: all.at(-1)!.endedAt + 1, endedAt: all.at(-1)!.endedAt + 2 })
   } },

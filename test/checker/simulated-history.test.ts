@@ -9,8 +9,8 @@ import { breaches, type MutableHistory } from './broken-histories.ts'
 describe('the checker of simulated histories', () => {
   let good: History
   before(async () => {
-    const options = optionsOf({ seed: 4, minutes: 1.2, faults: ['kill', 'power loss', 'resets', 'table answers lost'] })
-    good = (await simulate({ ...options, thinkMs: 300, partitions: 1, segmentBytes: 4_096, faultEveryMs: 6_000, inFlightMax: 3 })).history
+    const options = optionsOf({ seed: 4, minutes: 0.9, faults: ['kill', 'power loss', 'resets', 'table answers lost'] })
+    good = (await simulate({ ...options, thinkMs: 600, partitions: 1, segmentBytes: 4_096, faultEveryMs: 6_000, inFlightMax: 3 })).history
   })
 
   test('finds nothing wrong with a good one, in which enough has happened', () => {

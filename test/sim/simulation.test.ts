@@ -5,7 +5,7 @@ import { optionsOf, type RunOptions } from '../../sim/options.ts'
 import { simulate } from '../../sim/simulation.ts'
 
 const small = (seed: number, faults?: readonly FaultName[]): RunOptions =>
-  ({ ...optionsOf({ seed, minutes: 0.3, ...(faults === undefined ? {} : { faults }) }), thinkMs: 300, partitions: 1, faultEveryMs: 3_000 })
+  ({ ...optionsOf({ seed, minutes: 0.2, ...(faults === undefined ? {} : { faults }) }), thinkMs: 600, partitions: 1, faultEveryMs: 3_000 })
 
 describe('a simulation', () => {
   for (const seed of [11, 12]) {
@@ -29,7 +29,7 @@ describe('a simulation', () => {
   })
 
   test('in liveness mode demands progress after each time of faults', async () => {
-    const { violations, seen } = await simulate({ ...small(16, ['kill', 'pause', 'isolation']), mode: 'liveness', minutes: 1 })
+    const { violations, seen } = await simulate({ ...small(16, ['kill', 'pause', 'isolation']), mode: 'liveness', minutes: 0.5 })
     assert.deepEqual(violations, [])
     assert.ok([...seen.keys()].some((what) => what.startsWith('fault: ')))
   })
