@@ -108,10 +108,7 @@ export class Broker {
     })
     await register(metadata, config, { diskId, incarnation: newUuid(random), port: server.port })
     const brokerConfig = new BrokerConfig({ brokerId: config.id, started: config.set, image: () => metadata.image })
-    const tier = new Tier({ clock, random, table, io: runtime.tierIo, clusterId, onEvent: (event) => logTierEvent(logger, event) })
-    const store = new PartitionStore({
-      directory: join(config.data, 'logs'), disk, clock, logger, config: brokerConfig, isSynced: config.durability === 'fsync', tier,
-    })
+    const { tier, store } = storageOf(config, runtime, { clusterId, brokerConfig })
     const partitions = await openPartitions(config, runtime, { metadata, store })
     const topicAdmin = new TopicAdmin({
       metadata, config: brokerConfig, random, partitionsPerTopicMax: limits.metadata.partitionsPerTopicMax,
@@ -206,6 +203,20 @@ async function register(
     host, port, rack: config.rack ?? null,
   } as const
   await metadata.change((image: Image) => ({ records: [registered, ...leadAnew(image, config.id)], answer: undefined }))
+}
+
+function storageOf(
+  config: Config, { clock, random, disk, logger, table, tierIo: io }: Runtime,
+  of: { readonly clusterId: string; readonly brokerConfig: BrokerConfig },
+): { readonly tier: Tier; readonly store: PartitionStore } {
+  const tier = new Tier({
+    clock, random, table, io, clusterId: of.clusterId, onEvent: (event) => logTierEvent(logger, event),
+    hotTraffic: () => store.appendedBytes,
+  })
+  const store = new PartitionStore({
+    directory: join(config.data, 'logs'), disk, clock, logger, config: of.brokerConfig, isSynced: config.durability === 'fsync', tier,
+  })
+  return { tier, store }
 }
 
 function fetchContext(

@@ -53,6 +53,11 @@ export class PartitionStore {
     return this.#hot.bytes
   }
 
+  /** Of all batches that were appended to any partition since the start. */
+  get appendedBytes(): number {
+    return this.#hot.keptBytes
+  }
+
   /** Throws `LogError` where the files contradict themselves, `DiskError` from the disk. */
   async open(topic: TopicImage, partition: PartitionImage): Promise<Partition> {
     const { disk, clock, logger, config, isSynced } = this.#options

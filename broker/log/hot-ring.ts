@@ -34,6 +34,7 @@ export class HotBudget {
   /** Slabs that can be used again. */
   #free: Buffer[] = []
   #bytes = 0
+  #keptBytes = 0
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax
@@ -45,6 +46,11 @@ export class HotBudget {
     return this.#bytes
   }
 
+  /** Of all batches that were ever kept: it grows with every append. */
+  get keptBytes(): number {
+    return this.#keptBytes
+  }
+
   /** Copies a batch, and makes room for it where there is none. Undefined: it is larger than everything. */
   keep(ring: HotRing, bytes: Buffer): { readonly slab: Slab; readonly start: number } | undefined {
     if (bytes.length > this.#bytesMax) return undefined
@@ -53,6 +59,7 @@ export class HotBudget {
     const start = slab.filled
     bytes.copy(slab.memory, start)
     slab.filled = start + bytes.length
+    this.#keptBytes += bytes.length
     slab.rings.push(ring)
     return { slab, start }
   }

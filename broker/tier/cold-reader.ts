@@ -5,6 +5,7 @@ import type { AbortedTransaction } from '../log/sealed-segment.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import type { Budget } from '../runtime/budget.ts'
 import type { Clock } from '../runtime/clock.ts'
+import type { ColdPace } from './cold-pace.ts'
 import type { Manifest } from './manifest.ts'
 import { TierError, tierErrorOf } from './tier-error.ts'
 import type { SegmentBatches, TierIo } from './tier-io.ts'
@@ -50,6 +51,8 @@ export interface ColdReaderOptions {
   readonly clock: Clock
   /** Of bytes, shared by all partitions of the broker. */
   readonly budget: Budget
+  /** Of bytes in a second, shared by all partitions of the broker. */
+  readonly pace: ColdPace
   readonly limits: ColdReadLimits
 }
 
@@ -81,13 +84,16 @@ export class ColdReader {
   async read(request: ColdRead): Promise<ColdReadResult> {
     const bytesMax = Math.min(request.bytesMax, this.#options.limits.readBytesMax)
     const reading: Reading = { offset: request.offset, bytesLeft: bytesMax, batches: [], releases: [], aborted: [] }
-    const { clock } = this.#options
+    const { clock, pace } = this.#options
+    if (!(await pace.take(bytesMax, request.deadlineMs))) return { kind: 'pending' }
     try {
       // A read that is given up ends by itself; what it would have failed with comes again with the next one.
       const done = await valueWithin(clock, request.deadlineMs, this.#readOn(request, reading))
       if (done !== undefined && reading.batches.length === 0) return done
     } catch (cause) {
       if (reading.batches.length === 0) return refusal(tierErrorOf('reading', cause))
+    } finally {
+      pace.giveBack(reading.bytesLeft)
     }
     // What was ready in time; a failure behind it comes up when the client asks for that.
     const { batches, releases, offset: nextOffset } = reading

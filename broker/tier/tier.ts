@@ -5,6 +5,7 @@ import { Budget } from '../runtime/budget.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Random, Uuid } from '../runtime/random.ts'
 import type { Table } from '../table/table.ts'
+import { ColdPace, type ColdPaceLimits } from './cold-pace.ts'
 import { ColdReader, type ColdReadLimits } from './cold-reader.ts'
 import { Manifest } from './manifest.ts'
 import type { TierPartitionId } from './manifest-items.ts'
@@ -18,7 +19,7 @@ import { TieredPartition, type TieredPartitionLimits } from './tiered-partition.
 import { requestTopicDeletion, sweepDeletedTopics } from './topic-deletion.ts'
 import { Uploader, type UploaderLimits } from './uploader.ts'
 
-export interface TierLimits extends UploaderLimits, ColdReadLimits, TieredPartitionLimits {
+export interface TierLimits extends UploaderLimits, ColdReadLimits, ColdPaceLimits, TieredPartitionLimits {
   /** Bytes that reads of all partitions together may be waiting for. */
   readonly readBytesInFlightMax: number
   /** Reads that wait for those bytes; more are told to come back. */
@@ -43,6 +44,10 @@ export const tierLimits: TierLimits = {
   readBytesInFlightMax: 64 * mebibyte,
   readsWaitingMax: 1000,
   readAheadBytes: 8 * mebibyte,
+  coldBytesPerSecondMin: 16 * mebibyte,
+  coldBytesPerSecondFirst: 64 * mebibyte,
+  coldBytesPerSecondMax: 4096 * mebibyte,
+  coldLatenessMsMax: 3,
   damageHoldMs: 30_000,
   deleteDelayMs: 600_000,
   intentAgeMsMax: 86_400_000,
@@ -63,6 +68,8 @@ export interface TierOptions {
   readonly clusterId: string
   readonly limits?: Partial<TierLimits>
   readonly onEvent: OnTierEvent
+  /** Grows when something is appended to any partition of this broker; without it history is never held back. */
+  hotTraffic?(): number
 }
 
 export interface TierMetrics {
@@ -82,6 +89,7 @@ export class Tier {
   readonly #limits: TierLimits
   readonly #uploader: Uploader
   readonly #budget: Budget
+  readonly #pace: ColdPace
   readonly #clockWatch: ClockWatch
   readonly #partitions = new Set<TieredPartition>()
 
@@ -91,6 +99,7 @@ export class Tier {
     this.#clockWatch = new ClockWatch(clock)
     this.#limits = { ...tierLimits, ...options.limits }
     this.#uploader = new Uploader({ clock, random, onEvent, limits: this.#limits })
+    this.#pace = new ColdPace({ clock, limits: this.#limits, hotTraffic: () => options.hotTraffic?.() ?? 0 })
     this.#budget = new Budget({ units: this.#limits.readBytesInFlightMax, waitingMax: this.#limits.readsWaitingMax })
   }
 
@@ -100,7 +109,7 @@ export class Tier {
     const limits = this.#limits
     const manifest = this.#manifest(source)
     const upload = new PartitionUpload({ source, manifest, io, clock, random, clusterId, onEvent })
-    const reader = new ColdReader({ manifest, io, clock, budget: this.#budget, limits })
+    const reader = new ColdReader({ manifest, io, clock, budget: this.#budget, pace: this.#pace, limits })
     const partition = new TieredPartition({
       source, manifest, upload, uploader: this.#uploader, reader, io, clock, clusterId, limits, onEvent,
       isClockTrusted: () => this.#clockWatch.isTrusted(),
