@@ -15,7 +15,7 @@ export interface ColdPaceOptions {
   readonly clock: Clock
   readonly limits: ColdPaceLimits
   /** Grows when something is appended to any partition of this broker. */
-  hotTraffic(): number
+  readonly hotTraffic: () => number
 }
 
 /** Milliseconds between two looks at how late timers are, and how many looks make one decision. */
@@ -99,11 +99,12 @@ export class ColdPace {
   }
 
   #decide(): void {
-    const { coldBytesPerSecondMin: min, coldBytesPerSecondFirst: first, coldBytesPerSecondMax: max, coldLatenessMsMax } = this.#options.limits
-    const hot = this.#options.hotTraffic()
+    const { limits, hotTraffic } = this.#options
+    const { coldBytesPerSecondMin: min, coldBytesPerSecondFirst: first, coldBytesPerSecondMax: max } = limits
+    const hot = hotTraffic()
     const wasHot = this.#isHot
     this.#isHot = hot !== this.#hotBefore
-    const isLate = this.#latestMs > coldLatenessMsMax
+    const isLate = this.#latestMs > limits.coldLatenessMsMax
     if (!this.#isHot) this.#bytesPerSecond = max
     else if (!wasHot) this.#bytesPerSecond = Math.min(this.#bytesPerSecond, first)
     else if (isLate) this.#bytesPerSecond = Math.max(min, this.#bytesPerSecond * slowdown)

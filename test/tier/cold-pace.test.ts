@@ -39,9 +39,12 @@ suite('the pace of reading history', () => {
     assert.equal(pace.bytesPerSecond, limits.coldBytesPerSecondMax)
   })
 
-  test('is not limited where somebody writes and timers are in time', async () => {
+  test('is moderate when somebody begins to write, and rises while timers are in time', async () => {
     const { pace, live } = world()
-    await live(5, true)
+    await live(0.5, true)
+    const { bytesPerSecond } = pace
+    assert.ok(bytesPerSecond >= limits.coldBytesPerSecondFirst && bytesPerSecond < 2 * limits.coldBytesPerSecondFirst)
+    await live(200, true)
     assert.equal(pace.bytesPerSecond, limits.coldBytesPerSecondMax)
   })
 
@@ -51,7 +54,7 @@ suite('the pace of reading history', () => {
     await live(20, true)
     assert.equal(pace.bytesPerSecond, limits.coldBytesPerSecondMin)
     clock.lateMs = 0
-    await live(5, true)
+    await live(10, true)
     assert.ok(pace.bytesPerSecond > 2 * limits.coldBytesPerSecondMin)
     await live(1, false)
     assert.equal(pace.bytesPerSecond, limits.coldBytesPerSecondMax, 'at once where the writers have gone')
