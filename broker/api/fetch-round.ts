@@ -1,6 +1,8 @@
+import { LogError } from '../log/log-error.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import type { FetchRequest } from '../protocol/messages/fetch.ts'
 import type { Partition, PartitionRead, ReadRequest } from '../replication/partition.ts'
+import { DiskError } from '../runtime/disk.ts'
 import type { Uuid } from '../runtime/random.ts'
 import type { FetchContext } from './fetch.ts'
 import type { FetchTarget } from './fetch-session.ts'
@@ -131,6 +133,12 @@ export class FetchRound {
       if (round.isOver) return done.release()
       replyBudget.take(done.bytes)
       round.results[index] = { ...round.results[index]!, read: done }
+    } catch (cause) {
+      if (!(cause instanceof DiskError || cause instanceof LogError)) throw cause
+      // A disk that cannot be read is this partition's trouble, and none of the others in the request.
+      const result = round.results[index]!
+      this.#context.onUnreadable?.(result.partition!, cause)
+      if (!round.isOver) round.results[index] = { ...result, read: result.partition!.nothing(ErrorCode.KAFKA_STORAGE_ERROR) }
     } finally {
       replyBudget.give(of.reserved)
     }
