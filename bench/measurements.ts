@@ -71,6 +71,24 @@ export async function measureThroughput({ subject, client, bytes, records }: Thr
   })
 }
 
+/** Produces a topic and waits until the broker rests: what it does later, such as uploading segments, is counted too. */
+export async function measureSettled({ subject, client, bytes, records }: ThroughputRun, samples: Samples): Promise<void> {
+  await withTopic(subject, async (topic) => {
+    const before = subject.cpuSeconds()
+    const { bytes: moved } = await client.produce({ bootstrap: subject.bootstrap, topic, records, bytes, partitions })
+    for (let last = subject.cpuSeconds(), now = Infinity; now - last > restingCpuSeconds; ) {
+      if (now !== Infinity) last = now
+      await sleep(restingSeconds * 1000)
+      now = subject.cpuSeconds()
+    }
+    note(samples, 'settled', (subject.cpuSeconds() - before) / (moved / 1e9))
+  })
+}
+
+/** A broker that used less processor time than that in so many seconds rests. */
+const restingCpuSeconds = 0.15
+const restingSeconds = 3
+
 export async function measureLatency(subject: Subject, sizes: Sizes, samples: Samples): Promise<void> {
   await withTopic(subject, async (topic) => {
     const { p50, p99, p999 } = await steadyLatency({

@@ -2,7 +2,7 @@
 // the machine does meanwhile meets both. Longtail runs twice: with Kafka's flush policy (durability=replicated: the page
 // cache), which is what the ratios compare, and with its own (fsync).
 //
-//   node scripts/bench.ts [--short] [--runs N] [--only throughput,latency,start] [--clients librdkafka,Java]
+//   node scripts/bench.ts [--short] [--runs N] [--only throughput,settled,latency,start] [--clients librdkafka,Java]
 //                         [--bytes 1024,100] [--write FILE]
 //
 // --short takes about three minutes; --write puts the table, the machine and the versions into a file, such as
@@ -16,6 +16,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { javaClient, librdkafka, type LoadClient } from '../bench/clients.ts'
 import {
   measureLatency,
+  measureSettled,
   measureStart,
   measureThroughput,
   note,
@@ -33,7 +34,7 @@ const { values } = parseArgs({
     short: { type: 'boolean', default: false },
     runs: { type: 'string' },
     write: { type: 'string' },
-    only: { type: 'string', default: 'throughput,latency,start' },
+    only: { type: 'string', default: 'throughput,settled,latency,start' },
     clients: { type: 'string', default: 'librdkafka,Java' },
     bytes: { type: 'string', default: '1024,100' },
   },
@@ -97,6 +98,10 @@ async function everything(): Promise<void> {
       }
     }
   }
+  if (only.has('settled')) {
+    const run = { client: librdkafka, bytes: 1024, records: sizes.records.get(1024)! }
+    await alternate('settled', (subject, samples) => measureSettled({ subject, ...run }, samples))
+  }
   if (only.has('latency')) await alternate('latency', (subject, samples) => measureLatency(subject, sizes, samples))
   if (only.has('throughput') || only.has('latency')) {
     await sleep(2000)
@@ -154,7 +159,8 @@ leaves flushing to the system, as Kafka does. \`fsync\` is Longtail's default: a
 
 ${text}
 
-CPU seconds are those of all threads of the broker's process (/proc/PID/stat) per GB of values. Latency is from when a record was due to
+Sealed segments go to the object store at a pace of their own, so part of that work comes after the run that made them; the row "and all that
+follows from it" waits for the end of it. CPU seconds are those of all threads of the broker's process (/proc/PID/stat) per GB of values. Latency is from when a record was due to
 be sent to when the consumer had it, at a steady rate of 1,000 records of 1 KiB per second. Throughput of a client that is itself the limit
 says little about the broker: look at the CPU seconds beside it.
 `
