@@ -122,11 +122,27 @@ const faultsByName = {
       broker.start()
     })
   },
-  'failed reads': async ({ brokers, dice }) => weather(dice.pick(brokers).disk.weather, { readFaults: 0.05 }),
+  /** What could not be read at a start stays offline until the next one. */
+  'failed reads': (victims) => {
+    let end = undone
+    return onBroker(victims, (broker) => void (end = weather(broker.disk.weather, { readFaults: 0.05 })), async (broker) => {
+      end()
+      if (broker.isServing) await broker.stop()
+      broker.start()
+    })
+  },
   /** F21. */
   'disk full': (victims) => onBroker(victims, (broker) => {
     broker.disk.memory.bytesMax = broker.disk.memory.usedBytes + victims.dice.below(20_000)
   }, (broker) => void (broker.disk.memory.bytesMax = Infinity)),
+  /** F25: bits of an index change while nobody looks. What indexes say is in the log as well. */
+  'rotten index': (victims) => onBroker(victims, async (broker) => {
+    await broker.losePower()
+    for (let flips = victims.dice.between(1, 4); flips > 0; flips--) {
+      const path = broker.disk.rot((name) => name.endsWith('.index'))
+      victims.scheduler.note(`a bit of ${path} changes`)
+    }
+  }, (broker) => broker.start()),
   /** F27: the wall clock of a machine steps. */
   'clock step': async ({ brokers, dice }) => {
     const { time } = dice.pick(brokers)

@@ -33,15 +33,14 @@ export interface GivenOptions {
 
 /** Swarm testing: each seed has some of the faults and a load of its own, so that no fault hides another one. */
 export function optionsOf({ seed, mode = 'safety', minutes = 2, brokers = 1, faults }: GivenOptions): RunOptions {
-  const dice = new SeededRandom(seed)
-  // The first draws of neighbouring seeds are alike.
-  for (let draw = 0; draw < 8; draw++) dice.fraction()
-  const share = dice.pick([0.1, 0.3, 0.6])
-  const chosen = faultNames.filter(() => dice.chance(share))
+  // Each with dice of its own, so that a new fault does not change the load of every seed.
+  const [dice, faultDice] = [diceOf(seed), diceOf(seed + 2 ** 30)]
+  const share = faultDice.pick([0.1, 0.3, 0.6])
+  const chosen = faultNames.filter(() => faultDice.chance(share))
   return {
     seed, mode, minutes, brokers,
     faults: faults ?? chosen,
-    faultEveryMs: dice.pick([2_000, 5_000, 10_000]),
+    faultEveryMs: faultDice.pick([2_000, 5_000, 10_000]),
     partitions: dice.between(1, 3),
     thinkMs: dice.pick([60, 200, 600]),
     inFlightMax: dice.between(1, 5),
@@ -49,4 +48,11 @@ export function optionsOf({ seed, mode = 'safety', minutes = 2, brokers = 1, fau
     fillerBytesMax: dice.pick([20, 200, 1_500]),
     durability: 'fsync',
   }
+}
+
+/** The first draws of neighbouring seeds are alike. */
+function diceOf(seed: number): SeededRandom {
+  const dice = new SeededRandom(seed)
+  for (let draw = 0; draw < 8; draw++) dice.fraction()
+  return dice
 }

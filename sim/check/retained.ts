@@ -13,13 +13,18 @@ interface Start {
 export function* checkRetained(history: History): Generator<Violation> {
   const retention = new Map(history.topics.map(({ topicId, retentionMs }) => [topicId, retentionMs]))
   const starts = startsByTime(history)
+  // A record has the time at which it was first sent, however often it was sent again.
+  const made = new Map<string, number>()
+  for (const attempt of history.attempts) {
+    made.set(attempt.values[0]!, Math.min(made.get(attempt.values[0]!) ?? Infinity, attempt.invokedAt))
+  }
   for (const attempt of history.attempts) {
     if (attempt.outcome !== 'ok') continue
     const last = attempt.offset + attempt.values.length - 1
     const gone = firstAbove(starts.get(keyOf(attempt)) ?? [], last)
     const retentionMs = retention.get(attempt.topicId) ?? Infinity
     if (gone === undefined) continue
-    const ageMs = gone.toldAt - attempt.invokedAt + history.skewMsMax
+    const ageMs = gone.toldAt - made.get(attempt.values[0]!)! + history.skewMsMax
     if (ageMs < retentionMs) {
       yield { rule: 'trimmed early', about: `${at(attempt, last)} was gone at ${gone.toldAt.toFixed(0)} ms, when it was at most ${ageMs.toFixed(0)} ms old` }
     }
