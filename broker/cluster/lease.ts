@@ -1,0 +1,171 @@
+// A lease is an item in the table that its holder writes again and again: a broker's session, and who is the controller.
+//
+//   holder     it is mine until `ttlMs` after I *sent* the last renewal that succeeded
+//   observer   it is over once I have seen one and the same version for `ttlMs`, by my own monotonic clock
+//
+// Wall clocks are never compared, and a table that deletes old items by itself is never an expiry. Nothing that is safe
+// depends on a lease: it decides who tries, and epochs in conditional writes decide who succeeds (docs/invariants.md).
+
+import { type Clock, sleep } from '../runtime/clock.ts'
+import type { Item, Json, Key, Table } from '../table/table.ts'
+
+export interface LeaseLimits {
+  /** Milliseconds for which a lease holds without renewal. */
+  readonly ttlMs: number
+  /** Milliseconds between two renewals, and between two looks at somebody else's lease; several fit into `ttlMs`. */
+  readonly renewEveryMs: number
+}
+
+export interface LeaseOptions {
+  readonly table: Table
+  readonly clock: Clock
+  readonly key: Key
+  /** What tells this holder from every other and from its own earlier life: an incarnation, not a broker's number. */
+  readonly holder: string
+  /** What others may read of the holder. */
+  readonly facts?: Json
+  readonly limits: LeaseLimits
+  /** A renewal failed and is tried again; the lease holds until its time is over. */
+  onFault(cause: unknown): void
+}
+
+interface Held {
+  readonly version: number
+  /** Monotonic. */
+  readonly until: number
+}
+
+export class Lease {
+  readonly #options: LeaseOptions
+  #held: Held | undefined
+  readonly #others: LeaseWatch
+
+  constructor(options: LeaseOptions) {
+    this.#options = options
+    this.#others = new LeaseWatch(options.limits)
+  }
+
+  /** Whether it is ours now. To be asked again after every wait: an overdue timer is a normal failure. */
+  get isHeld(): boolean {
+    return this.#held !== undefined && this.#options.clock.monotonic() < this.#held.until
+  }
+
+  /** Monotonic milliseconds at which it ends unless it is renewed; -Infinity where it is not ours. */
+  get heldUntil(): number {
+    return this.#held?.until ?? -Infinity
+  }
+
+  /**
+   * Takes the lease whoever has it: for a session, which belongs to the newest start of a broker. Throws `TableError`.
+   * False where somebody else took it in the same moment.
+   */
+  async seize(): Promise<boolean> {
+    const item = await this.#options.table.get(this.#options.key)
+    return this.#write(item)
+  }
+
+  /**
+   * Renews the lease, or takes it where it is free or its holder has not renewed it for its whole time. False where it
+   * is somebody else's. Throws `TableError`.
+   */
+  async acquire(): Promise<boolean> {
+    const { table, clock, key, holder } = this.#options
+    if (this.#held !== undefined && (await this.#writeOver(this.#held.version))) return true
+    const item = await table.get(key)
+    const owner = item === undefined ? free : holderOf(item)
+    if (owner === free || owner === holder) return this.#write(item)
+    this.#held = undefined
+    const now = clock.monotonic()
+    this.#others.observe([item!], now)
+    return this.#others.isAlive(key.sort, owner, now) ? false : this.#write(item)
+  }
+
+  /** Renews what is held. False where somebody else has taken it: then it is gone for good. Throws `TableError`. */
+  async renew(): Promise<boolean> {
+    const { table, key, holder } = this.#options
+    if (this.#held !== undefined && (await this.#writeOver(this.#held.version))) return true
+    // Either it is somebody else's, or a renewal whose answer was lost had succeeded.
+    const item = await table.get(key)
+    if (item !== undefined && holderOf(item) === holder) return this.#write(item)
+    this.#held = undefined
+    return false
+  }
+
+  /** Renews every `renewEveryMs` until `signal` aborts. Resolves to false at once where somebody else has taken it. */
+  async keep(signal: AbortSignal): Promise<boolean> {
+    const { clock, limits, onFault } = this.#options
+    while (!signal.aborted) {
+      await sleep(clock, limits.renewEveryMs, signal)
+      if (signal.aborted) break
+      try {
+        if (!(await this.renew())) return false
+      } catch (cause) {
+        onFault(cause)
+      }
+    }
+    return true
+  }
+
+  /** Gives it up, so that nobody waits for its end. What fails is left to time. */
+  async release(): Promise<void> {
+    const { table, key, onFault } = this.#options
+    const held = this.#held
+    this.#held = undefined
+    if (held === undefined) return
+    try {
+      // Not deleted: a version that starts over could be taken for one that was seen before.
+      await table.commit([{ kind: 'put', key, value: { holder: free, facts: null }, expect: held.version }])
+    } catch (cause) {
+      onFault(cause)
+    }
+  }
+
+  #write(item: Item | undefined): Promise<boolean> {
+    return this.#writeOver(item?.version ?? 0)
+  }
+
+  /** `version`: of the item as it is; 0 where there is none. */
+  async #writeOver(version: number): Promise<boolean> {
+    const { table, clock, key, holder, facts = null, limits } = this.#options
+    const sentAt = clock.monotonic()
+    const expect = version === 0 ? 'absent' : version
+    const { committed } = await table.commit([{ kind: 'put', key, value: { holder, facts }, expect }])
+    if (committed) this.#held = { version: version + 1, until: sentAt + limits.ttlMs }
+    return committed
+  }
+}
+
+/** Nobody's. */
+const free = ''
+
+function holderOf({ value }: Item): string {
+  return (value as { holder: string }).holder
+}
+
+/** Which leases of one table partition have ended, as one observer sees it. */
+export class LeaseWatch {
+  readonly #ttlMs: number
+  readonly #seen = new Map<string, { readonly version: number; readonly holder: string; readonly at: number }>()
+
+  constructor({ ttlMs }: Pick<LeaseLimits, 'ttlMs'>) {
+    this.#ttlMs = ttlMs
+  }
+
+  /** Takes note of what a query returned; `at`: monotonic, from after the answer came. */
+  observe(items: readonly Item[], at: number): void {
+    const there = new Set(items.map(({ sort }) => sort))
+    for (const sort of this.#seen.keys()) if (!there.has(sort)) this.#seen.delete(sort)
+    for (const item of items) {
+      const { sort, version } = item
+      const holder = holderOf(item)
+      const seen = this.#seen.get(sort)
+      if (seen?.version !== version || seen.holder !== holder) this.#seen.set(sort, { version, holder, at })
+    }
+  }
+
+  /** Whether this holder's lease is there and was renewed within its time, as of a monotonic `now`. */
+  isAlive(sort: string, holder: string, now: number): boolean {
+    const seen = this.#seen.get(sort)
+    return seen !== undefined && holder !== free && seen.holder === holder && now - seen.at < this.#ttlMs
+  }
+}

@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Lease, LeaseWatch } from '../../broker/cluster/lease.ts'
+import { type CommitResult, type Table, TableError, type Write } from '../../broker/table/table.ts'
+import { ManualClock } from '../support/manual-clock.ts'
+import { MemoryTable } from '../support/memory-table.ts'
+
+const limits = { ttlMs: 3000, renewEveryMs: 750 }
+const key = { partition: 'lease', sort: 'controller' }
+
+/** A table whose next commits fail, before or after they were carried out. */
+class TroubledTable extends MemoryTable {
+  trouble: 'none' | 'away' | 'answer lost' = 'none'
+  /** Milliseconds that pass while a commit is under way. */
+  clock: ManualClock | undefined
+  tookMs = 0
+
+  override async commit(writes: readonly Write[]): Promise<CommitResult> {
+    if (this.trouble === 'away') throw new TableError('away', 'it is')
+    const result = await super.commit(writes)
+    await this.clock?.advance(this.tookMs)
+    if (this.trouble === 'answer lost') throw new TableError('unknown', 'it may have been written')
+    return result
+  }
+}
+
+function lease(table: Table, clock: ManualClock, holder: string, faults: unknown[] = []): Lease {
+  return new Lease({ table, clock, key, holder, limits, onFault: (cause) => faults.push(cause) })
+}
+
+test('one of two has it, and the other one gets it a whole term after the last renewal that it saw', async () => {
+  const [table, clock] = [new MemoryTable(), new ManualClock()]
+  const [one, other] = [lease(table, clock, 'one'), lease(table, clock, 'other')]
+  assert.equal(await one.acquire(), true)
+  assert.equal(await other.acquire(), false)
+  for (let renewals = 0; renewals < 10; renewals++) {
+    await clock.advance(750)
+    assert.equal(await one.acquire(), true)
+    assert.equal(await other.acquire(), false)
+  }
+  await clock.advance(2999)
+  assert.equal(await other.acquire(), false)
+  assert.equal(one.isHeld, true)
+  await clock.advance(1)
+  assert.equal(one.isHeld, false, 'the holder has stopped before anybody may follow')
+  assert.equal(await other.acquire(), true)
+  assert.equal(await one.renew(), false)
+})
+
+test('the time of a lease counts from when its renewal was sent, not from when the answer came', async () => {
+  const [table, clock] = [new TroubledTable(), new ManualClock()]
+  const one = lease(table, clock, 'one')
+  table.clock = clock
+  table.tookMs = 2000
+  assert.equal(await one.acquire(), true)
+  await clock.advance(999)
+  assert.equal(one.isHeld, true)
+  await clock.advance(1)
+  assert.equal(one.isHeld, false)
+})
+
+test('a renewal that succeeded and whose answer was lost does not cost the lease, and prolongs nothing by itself', async () => {
+  const [table, clock] = [new TroubledTable(), new ManualClock()]
+  const one = lease(table, clock, 'one')
+  assert.equal(await one.acquire(), true)
+  const { heldUntil } = one
+  await clock.advance(1000)
+  table.trouble = 'answer lost'
+  await assert.rejects(one.renew(), TableError)
+  assert.equal(one.heldUntil, heldUntil)
+  table.trouble = 'none'
+  assert.equal(await one.renew(), true)
+  assert.equal(one.heldUntil, clock.monotonic() + limits.ttlMs)
+})
+
+test('while the table is away the holder goes on for the rest of its term, and again once it is back', async () => {
+  const [table, clock] = [new TroubledTable(), new ManualClock()]
+  const faults: unknown[] = []
+  const one = lease(table, clock, 'one', faults)
+  await one.acquire()
+  const stopping = new AbortController()
+  const kept = one.keep(stopping.signal)
+  table.trouble = 'away'
+  for (let steps = 0; steps < 29; steps++) await clock.advance(100)
+  assert.equal(one.isHeld, true)
+  await clock.advance(100)
+  assert.equal(one.isHeld, false)
+  assert.ok(faults.length >= 3)
+  table.trouble = 'none'
+  for (let steps = 0; steps < 10; steps++) await clock.advance(100)
+  assert.equal(one.isHeld, true)
+  stopping.abort()
+  assert.equal(await kept, true)
+})
+
+test('a session belongs to the newest start of a broker, and the older one is told', async () => {
+  const [table, clock] = [new MemoryTable(), new ManualClock()]
+  const [older, newer] = [lease(table, clock, 'start 1'), lease(table, clock, 'start 2')]
+  assert.equal(await older.seize(), true)
+  const kept = older.keep(new AbortController().signal)
+  assert.equal(await newer.seize(), true)
+  await clock.advance(750)
+  assert.equal(await kept, false)
+  assert.equal(older.isHeld, false)
+  assert.equal(newer.isHeld, true)
+})
+
+test('a lease that was released is free at once', async () => {
+  const [table, clock] = [new MemoryTable(), new ManualClock()]
+  const [one, other] = [lease(table, clock, 'one'), lease(table, clock, 'other')]
+  await one.acquire()
+  await one.release()
+  assert.equal(one.isHeld, false)
+  assert.equal(await other.acquire(), true)
+  await one.release()
+  assert.equal(other.isHeld, true, 'what is no longer ours is not ours to release')
+  assert.equal(await other.renew(), true)
+})
+
+test('of two that try at the same moment one succeeds', async () => {
+  const [table, clock] = [new MemoryTable(), new ManualClock()]
+  const leases = Array.from({ length: 5 }, (_, index) => lease(table, clock, `holder ${index}`))
+  const results = await Promise.all(leases.map((one) => one.acquire()))
+  assert.equal(results.filter((isTaken) => isTaken).length, 1)
+})
+
+test('an observer counts by its own clock from when it saw a version first, and a new holder is not the old one', async () => {
+  const watch = new LeaseWatch(limits)
+  const item = (version: number, holder: string) => ({ partition: 'session', sort: '1', version, value: { holder, facts: null } })
+  watch.observe([item(7, 'a')], 100)
+  assert.equal(watch.isAlive('1', 'a', 3099), true)
+  watch.observe([item(7, 'a')], 3000)
+  assert.equal(watch.isAlive('1', 'a', 3100), false, 'seen again is not renewed')
+  watch.observe([item(8, 'a')], 3200)
+  assert.equal(watch.isAlive('1', 'a', 6000), true)
+  watch.observe([item(9, 'b')], 6100)
+  assert.equal(watch.isAlive('1', 'a', 6101), false)
+  assert.equal(watch.isAlive('1', 'b', 6101), true)
+  watch.observe([], 6200)
+  assert.equal(watch.isAlive('1', 'b', 6201), false)
+})
