@@ -220,7 +220,7 @@ function storageOf(
 }
 
 function fetchContext(
-  config: Config, { clock, random }: Runtime,
+  config: Config, { clock, random, logger }: Runtime,
   of: { readonly metadata: MetadataLog; readonly brokerConfig: BrokerConfig; readonly partitions: Partitions },
 ): FetchContext {
   const { metadata, brokerConfig, partitions } = of
@@ -235,6 +235,7 @@ function fetchContext(
     }),
     fetchLimits: { ...limits.fetch, bytesMax: () => brokerConfig.number('fetch.max.bytes') },
     replyBudget: new ReplyBudget({ ...limits.fetch, bytesMax: limits.fetch.replyBytesMax }),
+    onUnreadable: ({ topicName: topic, partition }, cause) => logger.error({ topic, partition, cause }, 'a partition could not be read'),
   }
 }
 
