@@ -9,8 +9,8 @@ import { Router } from './api/router.ts'
 import { BrokerConfig } from './cluster/broker-config.ts'
 import { clusterIdentity, diskIdentity } from './cluster/identity.ts'
 import type { Image } from './cluster/image.ts'
+import { planRegistration, type Registration, type RulesOf } from './cluster/leadership.ts'
 import { MetadataLog } from './cluster/metadata-log.ts'
-import { leadAnew } from './cluster/placement.ts'
 import { ProducerIds } from './cluster/producer-ids.ts'
 import { TopicAdmin } from './cluster/topic-admin.ts'
 import type { Config } from './config.ts'
@@ -106,8 +106,8 @@ export class Broker {
     const metadata = await MetadataLog.open({
       table, itemCharactersMax: limits.metadata.itemCharactersMax, attemptsMax: limits.metadata.changeAttemptsMax,
     })
-    await register(metadata, config, { diskId, incarnation: newUuid(random), port: server.port })
     const brokerConfig = new BrokerConfig({ brokerId: config.id, started: config.set, image: () => metadata.image })
+    await register(metadata, config, { diskId, incarnation: newUuid(random), port: server.port, rulesOf: rulesOf(brokerConfig) })
     const { tier, store } = storageOf(config, runtime, { clusterId, brokerConfig })
     const partitions = await openPartitions(config, runtime, { metadata, store })
     const topicAdmin = new TopicAdmin({
@@ -193,16 +193,27 @@ function netLimits(config: Config) {
   }
 }
 
+interface Start {
+  readonly diskId: Uuid
+  readonly incarnation: Uuid
+  readonly port: number
+  readonly rulesOf: RulesOf
+}
+
 /** Makes this start known, and asks for new epochs of what this broker led. */
-async function register(
-  metadata: MetadataLog, config: Config, start: { readonly diskId: Uuid; readonly incarnation: Uuid; readonly port: number },
-): Promise<void> {
-  const { host, port } = config.advertise ?? { host: config.listen.host, port: start.port }
-  const registered = {
-    type: 'brokerRegistered', brokerId: config.id, incarnation: start.incarnation, diskId: start.diskId,
-    host, port, rack: config.rack ?? null,
-  } as const
-  await metadata.change((image: Image) => ({ records: [registered, ...leadAnew(image, config.id)], answer: undefined }))
+async function register(metadata: MetadataLog, config: Config, { diskId, incarnation, port: bound, rulesOf }: Start): Promise<void> {
+  const { host, port } = config.advertise ?? { host: config.listen.host, port: bound }
+  const registration: Registration = {
+    brokerId: config.id, incarnation, diskId, host, port, rack: config.rack ?? null, isIntact: true,
+  }
+  await metadata.change((image: Image) => ({ records: planRegistration(image, registration, rulesOf), answer: undefined }))
+}
+
+function rulesOf(config: BrokerConfig): RulesOf {
+  return (topicName) => {
+    const topic = config.topic(topicName)
+    return { minIsr: topic.number('min.insync.replicas'), isUncleanElectionAllowed: topic.flag('unclean.leader.election.enable') }
+  }
 }
 
 function storageOf(

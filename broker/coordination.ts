@@ -1,7 +1,7 @@
 // What the coordinators look at of the cluster, taken from the metadata image.
 
 import type { BrokerConfig } from './cluster/broker-config.ts'
-import { configsOf, type Image, topicNamed, type TopicImage } from './cluster/image.ts'
+import { aliveBrokers, configsOf, type Image, topicNamed, type TopicImage } from './cluster/image.ts'
 import type { MetadataLog } from './cluster/metadata-log.ts'
 import type { CoordinatorDirectory } from './coordinator/directory.ts'
 import type { GroupSettings } from './coordinator/group-settings.ts'
@@ -38,7 +38,7 @@ export function coordinatorDirectory(brokerId: number, image: () => Image): Coor
   return {
     brokerId,
     ownerOf(_kind, shard) {
-      const ids = [...image().brokers.keys()].sort((one, other) => one - other)
+      const ids = aliveBrokers(image()).map(({ brokerId }) => brokerId)
       const broker = image().brokers.get(ids[shard % ids.length] ?? -1)
       if (broker === undefined) return ErrorCode.COORDINATOR_NOT_AVAILABLE
       return { nodeId: broker.brokerId, host: broker.host, port: broker.port }

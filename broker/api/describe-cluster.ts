@@ -23,8 +23,8 @@ export function describeCluster(context: ClusterContext): HandlerOf<typeof descr
       return {
         ...empty(context, ErrorCode.NONE, null),
         controllerId: context.brokerId,
-        brokers: [...context.image.brokers.values()].map((broker) => ({
-          brokerId: broker.brokerId, host: broker.host, port: broker.port, rack: broker.rack, isFenced: false,
+        brokers: [...context.image.brokers.values()].filter(({ isFenced }) => !isFenced || request.includeFencedBrokers).map((broker) => ({
+          brokerId: broker.brokerId, host: broker.host, port: broker.port, rack: broker.rack, isFenced: broker.isFenced,
         })),
         clusterAuthorizedOperations: request.includeClusterAuthorizedOperations ? allClusterOperations : notAsked,
       }

@@ -4,7 +4,7 @@
 // `responsePartitionLimit` partitions, and never more than we allow; the cursor says where the next one starts.
 
 import type { TopicImage } from '../cluster/image.ts'
-import { topicNamed } from '../cluster/image.ts'
+import { isAlive, topicNamed } from '../cluster/image.ts'
 import { problemWithName } from '../cluster/topic-changes.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import {
@@ -74,7 +74,7 @@ function describe(context: ClusterContext, topic: TopicImage, range: { start: nu
       isrNodes: partition.isr,
       eligibleLeaderReplicas: partition.elr,
       lastKnownElr: [],
-      offlineReplicas: partition.replicas.filter((id) => !context.image.brokers.has(id)),
+      offlineReplicas: partition.replicas.filter((id) => !isAlive(context.image, id)),
     })),
   }
 }

@@ -7,7 +7,7 @@
 //   v10 topic ids, v12 asking by them (KIP-516)    v13 an error for the whole answer (KIP-1102)
 
 import type { TopicImage } from '../cluster/image.ts'
-import { topicNamed } from '../cluster/image.ts'
+import { aliveBrokers, isAlive, topicNamed } from '../cluster/image.ts'
 import { problemWithName } from '../cluster/topic-changes.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import { metadataApi, type MetadataRequest, type MetadataResponse } from '../protocol/messages/metadata.ts'
@@ -43,7 +43,7 @@ export function metadata(context: ClusterContext): HandlerOf<typeof metadataApi>
 
 function response(context: ClusterContext, topics: readonly TopicAnswer[], request: MetadataRequest): MetadataResponse {
   return {
-    brokers: [...context.image.brokers.values()].map((broker) => ({
+    brokers: aliveBrokers(context.image).map((broker) => ({
       nodeId: broker.brokerId, host: broker.host, port: broker.port, rack: broker.rack,
     })),
     clusterId: context.clusterId,
@@ -100,7 +100,7 @@ function describe(context: ClusterContext, topic: TopicImage, operations: number
       leaderEpoch: partition.leaderEpoch,
       replicaNodes: partition.replicas,
       isrNodes: partition.isr,
-      offlineReplicas: partition.replicas.filter((id) => !context.image.brokers.has(id)),
+      offlineReplicas: partition.replicas.filter((id) => !isAlive(context.image, id)),
     })),
   }
 }

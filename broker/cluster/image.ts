@@ -1,5 +1,7 @@
 import type { Uuid } from '../runtime/random.ts'
-import type { BrokerRegistered, ConfigResource, MetadataRecord, PartitionChanged } from './metadata-record.ts'
+import type {
+  BrokerFenced, BrokerRegistered, BrokerRemoved, BrokerUnfenced, ConfigResource, MetadataRecord, PartitionChanged,
+} from './metadata-record.ts'
 
 /**
  * What the cluster is, as of one position in the metadata log. A pure fold: every process that reads the same log
@@ -8,13 +10,19 @@ import type { BrokerRegistered, ConfigResource, MetadataRecord, PartitionChanged
 export interface Image {
   /** Of the last item that is folded in; 0: none. */
   readonly sequence: number
-  readonly brokers: ReadonlyMap<number, BrokerRegistered>
+  readonly brokers: ReadonlyMap<number, BrokerImage>
   readonly topics: ReadonlyMap<Uuid, TopicImage>
   readonly topicIds: ReadonlyMap<string, Uuid>
   /** Deleted, but not yet marked for deletion in the object store: how many partitions each had. */
   readonly unpurged: ReadonlyMap<Uuid, number>
   /** By `configKey`; only what was set, never defaults. */
   readonly configs: ReadonlyMap<string, ReadonlyMap<string, string>>
+}
+
+export interface BrokerImage extends Omit<BrokerRegistered, 'type'> {
+  /** Of this incarnation: the sequence of the item that registered it, so a later start has a higher one (KIP-903). */
+  readonly brokerEpoch: number
+  readonly isFenced: boolean
 }
 
 export interface TopicImage {
@@ -51,6 +59,16 @@ export function topicNamed(image: Image, name: string): TopicImage | undefined {
   return id === undefined ? undefined : image.topics.get(id)
 }
 
+/** Whether a broker is known and serves. */
+export function isAlive(image: Image, brokerId: number): boolean {
+  return image.brokers.get(brokerId)?.isFenced === false
+}
+
+/** The brokers that serve, in the order of their ids. */
+export function aliveBrokers(image: Image): readonly BrokerImage[] {
+  return [...image.brokers.values()].filter(({ isFenced }) => !isFenced).sort((one, other) => one.brokerId - other.brokerId)
+}
+
 /** Throws where a record does not follow from the image: the log is damaged, and going on would spread it. */
 export function fold(image: Image, sequence: number, records: readonly MetadataRecord[]): Image {
   const next = {
@@ -68,7 +86,8 @@ export function fold(image: Image, sequence: number, records: readonly MetadataR
 }
 
 interface Draft {
-  readonly brokers: Map<number, BrokerRegistered>
+  readonly sequence: number
+  readonly brokers: Map<number, BrokerImage>
   readonly topics: Map<Uuid, TopicImage>
   readonly topicIds: Map<string, Uuid>
   readonly unpurged: Map<Uuid, number>
@@ -78,8 +97,10 @@ interface Draft {
 function foldRecord(draft: Draft, record: MetadataRecord, fresh: Map<Uuid, PartitionImage[]>): void {
   switch (record.type) {
     case 'brokerRegistered':
-      draft.brokers.set(record.brokerId, record)
-      return
+    case 'brokerFenced':
+    case 'brokerUnfenced':
+    case 'brokerRemoved':
+      return foldBroker(draft, record)
     case 'topicCreated': {
       if (draft.topicIds.has(record.name)) throw new Error(`metadata log: topic ${record.name} is created twice`)
       draft.topics.set(record.topicId, { id: record.topicId, name: record.name, partitions: [] })
@@ -112,6 +133,25 @@ function foldRecord(draft: Draft, record: MetadataRecord, fresh: Map<Uuid, Parti
       else draft.configs.delete(key)
     }
   }
+}
+
+function foldBroker({ brokers, sequence }: Draft, record: BrokerRegistered | BrokerFenced | BrokerUnfenced | BrokerRemoved): void {
+  const { brokerId } = record
+  if (record.type === 'brokerRegistered') {
+    const { type: _, ...broker } = record
+    brokers.set(brokerId, { ...broker, brokerEpoch: sequence, isFenced: false })
+    return
+  }
+  const broker = brokers.get(brokerId)
+  if (broker === undefined) throw new Error(`metadata log: ${record.type} of the unknown broker ${brokerId}`)
+  if (record.type === 'brokerRemoved') {
+    brokers.delete(brokerId)
+    return
+  }
+  if (broker.brokerEpoch !== record.brokerEpoch) {
+    throw new Error(`metadata log: ${record.type} of broker ${brokerId} in epoch ${record.brokerEpoch}, not ${broker.brokerEpoch}`)
+  }
+  brokers.set(brokerId, { ...broker, isFenced: record.type === 'brokerFenced' })
 }
 
 function foldPartition(draft: Draft, record: PartitionChanged, fresh: Map<Uuid, PartitionImage[]>): void {

@@ -5,6 +5,9 @@ import type { Uuid } from '../runtime/random.ts'
 
 export type MetadataRecord =
   | BrokerRegistered
+  | BrokerFenced
+  | BrokerUnfenced
+  | BrokerRemoved
   | TopicCreated
   | TopicDeleted
   | TopicPurged
@@ -21,6 +24,27 @@ export interface BrokerRegistered {
   readonly host: string
   readonly port: number
   readonly rack: string | null
+}
+
+/** A broker does not serve: its session has ended, or nobody can reach it. It leads nothing until it is unfenced. */
+export interface BrokerFenced {
+  readonly type: 'brokerFenced'
+  readonly brokerId: number
+  /** Of the incarnation that is meant: a later one is not. */
+  readonly brokerEpoch: number
+}
+
+/** The same incarnation serves again: it was slow or out of reach, and has not stopped. */
+export interface BrokerUnfenced {
+  readonly type: 'brokerUnfenced'
+  readonly brokerId: number
+  readonly brokerEpoch: number
+}
+
+/** An operator took a broker out for good; it has no replicas any more. */
+export interface BrokerRemoved {
+  readonly type: 'brokerRemoved'
+  readonly brokerId: number
 }
 
 export interface TopicCreated {

@@ -2,7 +2,7 @@
 
 import { ErrorCode } from '../protocol/error-code.ts'
 import type { Uuid } from '../runtime/random.ts'
-import { type Image, topicNamed, type TopicImage } from './image.ts'
+import { aliveBrokers, type Image, topicNamed, type TopicImage } from './image.ts'
 import type { MetadataRecord } from './metadata-record.ts'
 import { newPartition, placeReplicas } from './placement.ts'
 import { problemWith } from './topic-config.ts'
@@ -85,7 +85,7 @@ function refuseConfigs(configs: ReadonlyMap<string, string>): Refusal | undefine
 }
 
 function planReplicas(image: Image, topic: NewTopic, defaults: TopicDefaults): readonly (readonly number[])[] | Refusal {
-  const brokers = [...image.brokers.keys()].sort((one, other) => one - other)
+  const brokers = aliveBrokers(image).map(({ brokerId }) => brokerId)
   if (topic.assignments.size > 0) return planAssigned(brokers, topic, defaults)
   const partitions = topic.partitions === -1 ? defaults.partitions : topic.partitions
   const replicationFactor = topic.replicationFactor === -1 ? defaults.replicationFactor : topic.replicationFactor
@@ -171,7 +171,7 @@ function addedReplicas(
   topic: TopicImage,
   wanted: { readonly count: number; readonly assignments: readonly (readonly number[])[] | null },
 ): readonly (readonly number[])[] | Refusal {
-  const brokers = [...image.brokers.keys()].sort((one, other) => one - other)
+  const brokers = aliveBrokers(image).map(({ brokerId }) => brokerId)
   const count = wanted.count - topic.partitions.length
   const replicationFactor = topic.partitions[0]?.replicas.length ?? 1
   if (wanted.assignments === null) {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { configsOf, topicNamed } from '../../broker/cluster/image.ts'
 import { MetadataLog } from '../../broker/cluster/metadata-log.ts'
 import type { MetadataRecord } from '../../broker/cluster/metadata-record.ts'
-import { leadAnew, newPartition } from '../../broker/cluster/placement.ts'
+import { newPartition } from '../../broker/cluster/placement.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 
 function open(table: MemoryTable, itemCharactersMax = 10_000): Promise<MetadataLog> {
@@ -80,13 +80,4 @@ test('a partition record that does not follow the one before it stops the fold',
   await log.change(() => ({ records: topic('one'), answer: undefined }))
   const stale = { ...newPartition('id-one', 0, [1]), leaderEpoch: 5 }
   await assert.rejects(log.change(() => ({ records: [stale], answer: undefined })), /epoch 0, not 1/)
-})
-
-test('a broker that starts again leads its partitions in new epochs, and only its own', async () => {
-  const log = await open(new MemoryTable())
-  const other: MetadataRecord = newPartition('id-one', 1, [2])
-  await log.change(() => ({ records: [...topic('one'), other], answer: undefined }))
-  await log.change((image) => ({ records: leadAnew(image, 1), answer: undefined }))
-  const { partitions } = topicNamed(log.image, 'one')!
-  assert.deepEqual(partitions.map(({ leaderEpoch, partitionEpoch }) => [leaderEpoch, partitionEpoch]), [[1, 1], [0, 0]])
 })

@@ -1,0 +1,164 @@
+// Who leads and who is in sync, decided on an image of the cluster. Pure: whoever appends first has decided, and whoever
+// loses the race decides again. Each change of a partition counts up its partition epoch, each change of leader, and
+// each new incarnation of one, its leader epoch too (rule R1 in docs/invariants.md).
+//
+// The in-sync replicas never become fewer than `min.insync.replicas` because a broker is away (R7): the high watermark
+// could not pass there anyway, and a member that is left out could not be elected. A broker that lost what it had is left
+// out whatever that means (R8).
+
+import type { BrokerImage, Image, PartitionImage, TopicImage } from './image.ts'
+import { isAlive } from './image.ts'
+import type { BrokerRegistered, MetadataRecord, PartitionChanged } from './metadata-record.ts'
+
+export interface TopicRules {
+  readonly minIsr: number
+  /** Whether a replica that may lack committed records is better than no leader. */
+  readonly isUncleanElectionAllowed: boolean
+}
+
+export type RulesOf = (topicName: string) => TopicRules
+
+type Change = Partial<Pick<PartitionImage, 'leader' | 'isr'>>
+
+/** The session of a broker is over, or it cannot be reached: others lead what it led. Nothing where it is fenced already. */
+export function planFence(image: Image, broker: Pick<BrokerImage, 'brokerId' | 'brokerEpoch'>, rulesOf: RulesOf): MetadataRecord[] {
+  const { brokerId, brokerEpoch } = broker
+  const known = image.brokers.get(brokerId)
+  if (known?.brokerEpoch !== brokerEpoch || known.isFenced) return []
+  return [{ type: 'brokerFenced', brokerId, brokerEpoch }, ...planLeave(image, brokerId, rulesOf)]
+}
+
+/** A broker that stops in order hands over what it leads, to whoever is in sync and serves. */
+export function planLeave(image: Image, brokerId: number, rulesOf: RulesOf): PartitionChanged[] {
+  return planEach(image, (partition, topic) => {
+    const rules = rulesOf(topic.name)
+    const others = partition.isr.filter((id) => id !== brokerId)
+    const canLeave = others.length >= Math.min(rules.minIsr, partition.replicas.length)
+    const isr = canLeave ? others : partition.isr
+    if (partition.leader !== brokerId) return { isr }
+    return elected({ ...partition, isr }, { rules, canLead: (id) => id !== brokerId && isAlive(image, id) })
+  })
+}
+
+/** A fenced broker serves again: it leads what nobody leads, where it is in sync. */
+export function planUnfence(image: Image, broker: Pick<BrokerImage, 'brokerId' | 'brokerEpoch'>, rulesOf: RulesOf): MetadataRecord[] {
+  const { brokerId, brokerEpoch } = broker
+  const known = image.brokers.get(brokerId)
+  if (known?.brokerEpoch !== brokerEpoch || !known.isFenced) return []
+  return [{ type: 'brokerUnfenced', brokerId, brokerEpoch }, ...planElections(image, [brokerId], rulesOf)]
+}
+
+export interface Registration extends Omit<BrokerRegistered, 'type'> {
+  /** Whether all that this disk ever acknowledged is still on it: not after a loss of power that nothing was synced for. */
+  readonly isIntact: boolean
+}
+
+/**
+ * A broker starts: a new incarnation, which resumes no epoch (R8). What it led goes to another replica that is in sync and
+ * serves, or to itself in a new epoch; where its disk is another one, or has lost its end, it is in sync with nothing. The
+ * only replica of a partition leads whatever it has, for nobody has more.
+ */
+export function planRegistration(image: Image, { isIntact, ...registered }: Registration, rulesOf: RulesOf): MetadataRecord[] {
+  const { brokerId, diskId } = registered
+  const before = image.brokers.get(brokerId)
+  const hasLost = before !== undefined && (before.diskId !== diskId || !isIntact)
+  const changes = planEach(image, (partition, topic) => {
+    const isOnly = partition.replicas.length === 1
+    const isr = hasLost && !isOnly ? partition.isr.filter((id) => id !== brokerId) : partition.isr
+    if (partition.leader !== brokerId && (partition.leader >= 0 || !isr.includes(brokerId))) return { isr }
+    const rules = rulesOf(topic.name)
+    const others = elected({ ...partition, isr }, { rules: { ...rules, isUncleanElectionAllowed: false }, canLead: isOther })
+    if (others.leader !== noLeader) return others
+    return elected({ ...partition, isr }, { rules, canLead: (id) => id === brokerId || isOther(id) })
+  })
+  return [{ type: 'brokerRegistered', ...registered }, ...changes]
+
+  function isOther(id: number): boolean {
+    return id !== brokerId && isAlive(image, id)
+  }
+}
+
+/** Elects where nobody leads. `returning`: brokers that are about to serve, and do not yet in this image. */
+export function planElections(image: Image, returning: readonly number[], rulesOf: RulesOf): PartitionChanged[] {
+  const canLead = (id: number) => returning.includes(id) || isAlive(image, id)
+  return planEach(image, (partition, topic) => {
+    return partition.leader === noLeader ? elected(partition, { rules: rulesOf(topic.name), canLead }) : {}
+  })
+}
+
+/** Gives partitions back to the first of their replicas, so that leaders are as even as they were placed. */
+export function planPreferred(image: Image): PartitionChanged[] {
+  return planEach(image, ({ leader, replicas, isr }) => {
+    const preferred = replicas[0]!
+    return leader !== noLeader && isr.includes(preferred) && isAlive(image, preferred) ? { leader: preferred } : {}
+  })
+}
+
+/** What a leader asks for: the in-sync replicas that it has seen, with the incarnation in which it saw each. */
+export interface WantedIsr {
+  readonly topicId: string
+  readonly partition: number
+  readonly leader: number
+  readonly leaderEpoch: number
+  /** The state that the leader decided on; any change since then makes it decide again. */
+  readonly partitionEpoch: number
+  readonly isr: readonly { readonly brokerId: number; readonly brokerEpoch: number }[]
+}
+
+export type IsrRefusal = 'unknown' | 'fenced' | 'stale' | 'ineligible'
+
+/**
+ * The record for a change of the in-sync replicas (AlterPartition, KIP-497, KIP-903). `fenced`: somebody else leads;
+ * `stale`: the partition has changed meanwhile; `ineligible`: a replica that would be added is fenced, or started again.
+ */
+export function planIsr(image: Image, wanted: WantedIsr): PartitionChanged | IsrRefusal {
+  const { topicId, partition: index } = wanted
+  const partition = image.topics.get(topicId)?.partitions[index]
+  if (partition === undefined) return 'unknown'
+  if (partition.leader !== wanted.leader || partition.leaderEpoch !== wanted.leaderEpoch) return 'fenced'
+  if (partition.partitionEpoch !== wanted.partitionEpoch) return 'stale'
+  for (const { brokerId, brokerEpoch } of wanted.isr) {
+    const broker = image.brokers.get(brokerId)
+    if (!partition.replicas.includes(brokerId)) return 'ineligible'
+    if (partition.isr.includes(brokerId)) continue
+    if (broker === undefined || broker.isFenced || broker.brokerEpoch !== brokerEpoch) return 'ineligible'
+  }
+  const isr = wanted.isr.map(({ brokerId }) => brokerId)
+  if (!isr.includes(wanted.leader)) return 'ineligible'
+  return changed(topicId, partition, { isr })
+}
+
+export const noLeader = -1
+
+function elected(
+  partition: PartitionImage, by: { readonly rules: TopicRules; readonly canLead: (brokerId: number) => boolean },
+): Required<Change> & { readonly isNewTerm: true } {
+  const { isr, replicas } = partition
+  const leader = replicas.find((id) => isr.includes(id) && by.canLead(id))
+  if (leader !== undefined) return { leader, isr, isNewTerm: true }
+  const unclean = by.rules.isUncleanElectionAllowed ? replicas.find((id) => by.canLead(id)) : undefined
+  return unclean === undefined ? { leader: noLeader, isr, isNewTerm: true } : { leader: unclean, isr: [unclean], isNewTerm: true }
+}
+
+/** `isNewTerm`: the leader begins anew even if it is the same one. */
+type Decide = (partition: PartitionImage, topic: TopicImage) => Change & { readonly isNewTerm?: true }
+
+function planEach(image: Image, decide: Decide): PartitionChanged[] {
+  const records: PartitionChanged[] = []
+  for (const topic of image.topics.values()) {
+    for (const partition of topic.partitions) {
+      const change = decide(partition, topic)
+      const { leader = partition.leader, isr = partition.isr } = change
+      const isSame = leader === partition.leader && isr.length === partition.isr.length
+      if (isSame && (change.isNewTerm === undefined || leader === noLeader)) continue
+      records.push(changed(topic.id, partition, change))
+    }
+  }
+  return records
+}
+
+function changed(topicId: string, partition: PartitionImage, change: Change & { readonly isNewTerm?: true }): PartitionChanged {
+  const { leader = partition.leader, isr = partition.isr, isNewTerm } = change
+  const leaderEpoch = leader !== partition.leader || isNewTerm ? partition.leaderEpoch + 1 : partition.leaderEpoch
+  return { type: 'partitionChanged', topicId, ...partition, leader, leaderEpoch, isr, partitionEpoch: partition.partitionEpoch + 1 }
+}
