@@ -127,7 +127,8 @@ const faultsByName = {
     let end = undone
     return onBroker(victims, (broker) => void (end = weather(broker.disk.weather, { readFaults: 0.05 })), async (broker) => {
       end()
-      if (broker.isServing) await broker.stop()
+      broker.kill()
+      await victims.scheduler.sleep(100)
       broker.start()
     })
   },
