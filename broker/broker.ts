@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { FetchContext } from './api/fetch.ts'
 import { FetchSessions } from './api/fetch-session.ts'
 import { ReplyBudget } from './api/reply-budget.ts'
-import { Router } from './api/router.ts'
+import { Router, type RouterOptions } from './api/router.ts'
 import { BrokerConfig } from './cluster/broker-config.ts'
 import { clusterIdentity, diskIdentity } from './cluster/identity.ts'
 import type { Image } from './cluster/image.ts'
@@ -130,11 +130,7 @@ export class Broker {
         logDirectory: { path: config.data, space: () => disk.space(config.data) },
         apis: () => router.apis,
       }),
-      onServed: (api, facts) => metrics.served(api, facts),
-      onDefect: (api, cause) => {
-        metrics.defect(api)
-        logger.error({ api, cause }, 'a request failed in a way that no handler foresaw')
-      },
+      ...routerEvents(logger, metrics),
     })
     const housekeeping = new Housekeeping({ clock, logger, metadata, partitions, store, tier })
     return { broker: new Broker({ clusterId, runtime, server, partitions, housekeeping, tier, store, groups }), router }
@@ -213,6 +209,17 @@ function rulesOf(config: BrokerConfig): RulesOf {
   return (topicName) => {
     const topic = config.topic(topicName)
     return { minIsr: topic.number('min.insync.replicas'), isUncleanElectionAllowed: topic.flag('unclean.leader.election.enable') }
+  }
+}
+
+function routerEvents(logger: Logger, metrics: Metrics): Pick<RouterOptions, 'onServed' | 'onAway' | 'onDefect'> {
+  return {
+    onServed: (api, facts) => metrics.served(api, facts),
+    onAway: (api, cause) => logger.warn({ api, cause: cause.message }, 'the table did not answer, and the client is told to try again'),
+    onDefect: (api, cause) => {
+      metrics.defect(api)
+      logger.error({ api, cause }, 'a request failed in a way that no handler foresaw')
+    },
   }
 }
 

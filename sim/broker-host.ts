@@ -6,7 +6,6 @@ import { type Config, readConfig } from '../broker/config.ts'
 import { Metrics } from '../broker/metrics.ts'
 import { recordsOf } from '../broker/protocol/records.ts'
 import type { Logger } from '../broker/runtime/logger.ts'
-import { TableError } from '../broker/table/table.ts'
 import { InProcessTierIo } from '../broker/tier/in-process-tier-io.ts'
 import { tierIoLimits } from '../broker/tier/tier-io.ts'
 import { SimDisk } from './disk.ts'
@@ -154,9 +153,7 @@ export class BrokerHost {
       if (process.hasEnded) return
       onLog(this.name, level, message, fields)
       const { cause } = fields as { readonly cause?: unknown }
-      // The router answers for a table that is away; everything else should have been foreseen.
-      const isTableAway = cause instanceof TableError && cause.code !== 'invalid'
-      if (message.startsWith('a request failed in a way') && !isTableAway) onDefect(this.name, message, cause)
+      if (message.startsWith('a request failed in a way')) onDefect(this.name, message, cause)
     }
     const logger: Logger = { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') }
     const tierIo = await InProcessTierIo.open({

@@ -14,7 +14,6 @@ import { fetchApi, type FetchRequest, type FetchResponse } from '../protocol/mes
 import { FetchRound } from './fetch-round.ts'
 import { respond } from './fetch-response.ts'
 import type { FetchSessions, FetchTarget, OpenedFetch } from './fetch-session.ts'
-import type { Partition } from '../replication/partition.ts'
 import type { Call, HandlerOf } from './handler.ts'
 import type { PartitionContext } from './partition-context.ts'
 import type { ReplyBudget } from './reply-budget.ts'
@@ -32,8 +31,6 @@ export interface FetchContext extends PartitionContext {
   readonly replyBudget: ReplyBudget
   readonly fetchSessions: FetchSessions
   readonly fetchLimits: FetchLimits
-  /** The disk did not give what a client asked for; the client is told KAFKA_STORAGE_ERROR. */
-  onUnreadable?(partition: Partition, cause: Error): void
 }
 
 export function fetch(context: FetchContext): HandlerOf<typeof fetchApi> {

@@ -6,9 +6,11 @@
 // the timestamp: offset -1. A tier that is away: a retriable error, never "none", which consumers take for an end.
 
 import { topicNamed } from '../cluster/image.ts'
+import { LogError } from '../log/log-error.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import { listOffsetsApi, type ListOffsetsRequest, type ListOffsetsResponse } from '../protocol/messages/list-offsets.ts'
 import type { Partition } from '../replication/partition.ts'
+import { DiskError } from '../runtime/disk.ts'
 import type { HandlerOf } from './handler.ts'
 import type { PartitionContext } from './partition-context.ts'
 
@@ -63,9 +65,19 @@ async function answer(context: PartitionContext, { name, asked, isCommittedOnly,
   const endOffset = isCommittedOnly ? partition.lastStableOffset : partition.highWatermark
   const place = placeOf(partition, asked.timestamp, endOffset)
   if (place !== undefined) return found(partition, asked, { offset: place, timestamp: -1 })
-  const record = asked.timestamp === -3 ? await partition.maxTimestamp() : await partition.offsetForTimestamp(asked.timestamp, endOffset)
+  const record = await search(context, partition, { timestamp: asked.timestamp, endOffset })
   if (record === 'unavailable') return refused(asked, ErrorCode.KAFKA_STORAGE_ERROR)
   return found(partition, asked, record ?? { offset: -1, timestamp: -1 })
+}
+
+async function search(context: PartitionContext, partition: Partition, { timestamp, endOffset }: { timestamp: number; endOffset: number }) {
+  try {
+    return timestamp === -3 ? await partition.maxTimestamp() : await partition.offsetForTimestamp(timestamp, endOffset)
+  } catch (cause) {
+    if (!(cause instanceof DiskError || cause instanceof LogError)) throw cause
+    context.onUnreadable?.(partition, cause)
+    return 'unavailable'
+  }
 }
 
 /** Places that need no search; -1: there is no such place. */

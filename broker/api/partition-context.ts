@@ -1,4 +1,5 @@
 import type { Image } from '../cluster/image.ts'
+import type { Partition } from '../replication/partition.ts'
 import type { Partitions } from '../replication/partitions.ts'
 import type { Clock } from '../runtime/clock.ts'
 
@@ -9,4 +10,6 @@ export interface PartitionContext {
   /** The newest that this broker knows. */
   readonly image: Image
   readonly partitions: Partitions
+  /** The disk did not give what a client asked for; the client is told KAFKA_STORAGE_ERROR. */
+  onUnreadable?(partition: Partition, cause: Error): void
 }

@@ -27,6 +27,8 @@ export interface RouterOptions {
   readonly handlers: readonly Handler[]
   /** Called once for each request that was answered. */
   onServed(api: string, facts: { readonly seconds: number; readonly requestBytes: number; readonly responseBytes: number }): void
+  /** The table was away: the client was told what it repeats. */
+  onAway(api: string, cause: TableError): void
   onDefect(api: string, cause: unknown): void
 }
 
@@ -70,9 +72,19 @@ export class Router {
       return await handler.handle(body, call)
     } catch (cause) {
       if (cause instanceof RequestRefused) throw cause
-      this.#options.onDefect(handler.api.name, cause)
-      return handler.refuse(body, codeFor(cause))
+      return handler.refuse(body, this.#codeFor(handler.api.name, cause))
     }
+  }
+
+  /** UNKNOWN_SERVER_ERROR makes some producers send a batch twice (KAFKA-14034), so what is temporary is said to be. */
+  #codeFor(api: string, cause: unknown): ErrorCode {
+    const { onAway, onDefect } = this.#options
+    if (cause instanceof TableError && cause.code !== 'invalid') {
+      onAway(api, cause)
+      return ErrorCode.REQUEST_TIMED_OUT
+    }
+    onDefect(api, cause)
+    return ErrorCode.UNKNOWN_SERVER_ERROR
   }
 
   #refuseVersion(decoded: { readonly key: number; readonly version: number; readonly correlationId: number }): readonly Uint8Array[] {
@@ -82,10 +94,4 @@ export class Router {
     const response = advertise(this.apis, { errorCode: ErrorCode.UNSUPPORTED_VERSION, version: 0 })
     return encodeResponse(apiVersionsApi, { version: 0, correlationId: decoded.correlationId }, response)
   }
-}
-
-/** UNKNOWN_SERVER_ERROR makes some producers send a batch twice (KAFKA-14034), so what is temporary is said to be. */
-function codeFor(cause: unknown): ErrorCode {
-  if (cause instanceof TableError) return cause.code === 'invalid' ? ErrorCode.UNKNOWN_SERVER_ERROR : ErrorCode.REQUEST_TIMED_OUT
-  return ErrorCode.UNKNOWN_SERVER_ERROR
 }
