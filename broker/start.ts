@@ -82,6 +82,8 @@ function stopOnSignal(logger: PinoLogger, stop: () => Promise<void>): void {
     if (isStopping) process.exit(1)
     isStopping = true
     logger.info({ signal }, 'stopping; once more to end at once')
+    // Once nobody is connected, nothing else keeps the process alive until all is closed: timers and threads do not.
+    setInterval(() => {}, 60_000)
     stop().then(
       () => {
         logger.info({}, 'stopped')

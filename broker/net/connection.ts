@@ -64,6 +64,8 @@ export class Connection {
   readonly #untaken = new Set<Reply>()
   #isPaused = false
   #isDraining = false
+  /** What still arrives is no longer looked at. */
+  #hasEnded = false
   #lastActivity: number
   #watchdog: Timer
 
@@ -97,6 +99,7 @@ export class Connection {
   }
 
   #receive(bytes: Buffer): void {
+    if (this.#hasEnded) return
     this.#lastActivity = this.#options.clock.monotonic()
     let frames: Buffer[]
     try {
@@ -169,7 +172,11 @@ export class Connection {
   }
 
   #endIfDrained(): void {
-    if (this.#slots.length === 0 && this.#waiting.length === 0) this.#options.stream.end()
+    if (this.#slots.length > 0 || this.#waiting.length > 0 || this.#hasEnded) return
+    this.#hasEnded = true
+    this.#options.stream.end()
+    // Only who reads hears that the other side has closed as well.
+    this.#options.stream.resume()
   }
 
   /** Closes what neither speaks nor listens. Looks a few times per limit rather than arming a timer per request. */

@@ -9,7 +9,7 @@ export interface Network {
 export interface Listener {
   readonly host: string
   readonly port: number
-  /** Stops accepting. Connections that stand are the owner's to close. */
+  /** Stops accepting at once. Resolves when every stream that was accepted is closed too, which is the owner's to do. */
   close(): Promise<void>
 }
 

@@ -87,19 +87,31 @@ function lendTo(taker: Taker) {
  * A socket over an accepted one's handle that reads into `arrivals`. `onread` can only be given to a new Socket, and a
  * server makes its sockets itself; this takes the handle over, as Node's own cluster module does.
  */
-function adopt(accepted: Socket): NodeByteStream {
+function adopt(accepted: Socket, onClosed: () => void): NodeByteStream {
   const taker: Taker = { data: () => {} }
   const bare = accepted as unknown as { _handle: unknown }
   const handle = bare._handle
   bare._handle = null
   const options = { handle, readable: true, writable: true, onread: lendTo(taker) }
-  return new NodeByteStream(new Socket(options as ConstructorParameters<typeof Socket>[0]), taker)
+  const socket = new Socket(options as ConstructorParameters<typeof Socket>[0])
+  socket.once('close', onClosed)
+  return new NodeByteStream(socket, taker)
 }
 
 export const nodeNetwork: Network = {
   listen({ host, port }, accept) {
     return new Promise((resolve, reject) => {
-      const server = createServer({ pauseOnConnect: true }, (socket) => accept(adopt(socket)))
+      // The server itself would wait for ever for the sockets whose handles were taken from it.
+      let streams = 0
+      const drained = Promise.withResolvers<void>()
+      let isClosing = false
+      const server = createServer({ pauseOnConnect: true }, (socket) => {
+        streams++
+        accept(adopt(socket, () => {
+          streams--
+          if (isClosing && streams === 0) drained.resolve()
+        }))
+      })
       server.once('error', reject)
       server.listen({ host, port, backlog: 1024 }, () => {
         server.removeListener('error', reject)
@@ -107,7 +119,12 @@ export const nodeNetwork: Network = {
         const listener: Listener = {
           host,
           port: bound.port,
-          close: () => new Promise((closed) => server.close(() => closed())),
+          close: () => {
+            isClosing = true
+            server.close()
+            if (streams === 0) drained.resolve()
+            return drained.promise
+          },
         }
         resolve(listener)
       })

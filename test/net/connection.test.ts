@@ -152,6 +152,15 @@ test('a frame that is too long and a request that cannot be served close this co
   assert.equal(broken.connection.signal.aborted, true)
 })
 
+test('a connection that was ended goes on reading, to hear the other side close, and serves nothing more', async () => {
+  const { connection, send, served, stream } = open()
+  connection.drain()
+  assert.equal(stream.isEnded, true)
+  assert.equal(stream.isPaused, false)
+  send(frame(3, 'late'))
+  assert.deepEqual(served, [])
+})
+
 test('draining answers what has arrived and then closes', async () => {
   const { connection, send, reply, stream } = open()
   send(frame(3, 'one'), frame(3, 'two'))
