@@ -9,7 +9,7 @@
 import { codec } from './codec.ts'
 import { apiVersionsApi } from './messages/api-versions.ts'
 import { MalformedMessage, Reader } from './reader.ts'
-import { type Api, includes } from './schema.ts'
+import { type Api, includes, type ReadOf, type Shape } from './schema.ts'
 import { Writer } from './writer.ts'
 
 export interface RequestHeader {
@@ -44,6 +44,30 @@ export function decodeRequest(frame: Buffer, apiOf: (key: number) => Api | undef
   return { kind: 'request', header: { key, version, correlationId, clientId }, api, body }
 }
 
+/** A request with its length before it, in pieces for one gathering write; record batches are not copied. */
+export function encodeRequest(
+  api: Api, header: { readonly version: number; readonly correlationId: number; readonly clientId: string | null }, request: object,
+): readonly Uint8Array[] {
+  const { version, correlationId, clientId } = header
+  const writer = new Writer()
+  writer.int32(0)
+  writer.int16(api.key)
+  writer.int16(version)
+  writer.int32(correlationId)
+  if (clientId === null) writer.int16(-1)
+  else writer.string(clientId)
+  if (version >= api.flexible) writer.uvarint(0)
+  codec(api.request, version).write(writer, request as Record<string, never>)
+  return withLength(writer)
+}
+
+/** The body of a reply, whose frame begins with the correlation id. Throws `MalformedMessage`. */
+export function decodeResponse<P extends Shape>(api: Api<Shape, P>, version: number, frame: Buffer): ReadOf<P> {
+  const reader = new Reader(frame, 4)
+  if (version >= api.flexible && api.key !== apiVersionsApi.key) reader.skipTags()
+  return codec(api.response, version).read(reader)
+}
+
 /** The reply with its length before it, in pieces for one gathering write; record batches are not copied. */
 export function encodeResponse(
   api: Api, header: { readonly version: number; readonly correlationId: number }, response: object,
@@ -53,6 +77,10 @@ export function encodeResponse(
   writer.int32(header.correlationId)
   if (header.version >= api.flexible && api.key !== apiVersionsApi.key) writer.uvarint(0)
   codec(api.response, header.version).write(writer, response as Record<string, never>)
+  return withLength(writer)
+}
+
+function withLength(writer: Writer): readonly Uint8Array[] {
   const length = writer.length - 4
   const pieces = writer.finish()
   new DataView(pieces[0]!.buffer, pieces[0]!.byteOffset, 4).setInt32(0, length)
