@@ -53,12 +53,15 @@ function subject(name: string, broker: RunningBroker & { launch(): void }, direc
   }
 }
 
+/** Nothing goes to the object store, as in Kafka unless it is told to. */
+const untiered = ['--set', 'log.remote.storage.enable=false']
+
 export type Durability = 'fsync' | 'replicated'
 
-export async function longtail(root: string, durability: Durability): Promise<Subject> {
+export async function longtail(root: string, durability: Durability, { isTiered = true } = {}): Promise<Subject> {
   const directory = join(root, `longtail-${durability}`)
   mkdirSync(directory, { recursive: true })
-  const broker = await BrokerProcess.start({ data: directory, flags: ['--durability', durability] })
+  const broker = await BrokerProcess.start({ data: directory, flags: ['--durability', durability, ...(isTiered ? [] : untiered)] })
   return subject(`Longtail (${durability})`, broker, directory)
 }
 

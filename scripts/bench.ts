@@ -3,8 +3,9 @@
 // cache), which is what the ratios compare, and with its own (fsync).
 //
 //   node scripts/bench.ts [--short] [--runs N] [--only throughput,settled,latency,start] [--clients librdkafka,Java]
-//                         [--bytes 1024,100] [--write FILE]
+//                         [--bytes 1024,100] [--untiered] [--write FILE]
 //
+// --untiered compares equal work: Longtail sends every segment to its object store unless it is told not to, and Kafka does not.
 // --short takes about three minutes; --write puts the table, the machine and the versions into a file, such as
 // docs/benchmarks.md.
 
@@ -37,6 +38,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: 'throughput,settled,latency,start' },
     clients: { type: 'string', default: 'librdkafka,Java' },
     bytes: { type: 'string', default: '1024,100' },
+    untiered: { type: 'boolean', default: false },
   },
 })
 const only = new Set(values.only.split(','))
@@ -74,7 +76,10 @@ function payloadFile(bytes: number): string {
 const clients: readonly LoadClient[] = [librdkafka, javaClient(payloadFile)].filter(({ name }) =>
   values.clients.split(',').includes(name),
 )
-const subjects: readonly Subject[] = [await longtail(root, 'replicated'), await apacheKafka(root), await longtail(root, 'fsync')]
+const tiering = { isTiered: !values.untiered }
+const subjects: readonly Subject[] = [
+  await longtail(root, 'replicated', tiering), await apacheKafka(root), await longtail(root, 'fsync', tiering),
+]
 const results = new Map<Subject, Samples>(subjects.map((subject) => [subject, new Map()]))
 
 /** Every broker once per run, each time another one first; the run before the first warms everything up. */
