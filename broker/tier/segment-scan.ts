@@ -1,4 +1,5 @@
 import { crc32c } from '../protocol/crc32c.ts'
+import { combineCrc32c } from '../protocol/crc32c-combine.ts'
 import { batchHeaderBytes, batchLengthAt, RecordBatch } from '../protocol/record-batch.ts'
 import type { DiskFile } from '../runtime/disk.ts'
 import type { ChunkChecksums, OffsetEntry, TimeEntry } from './object-sections.ts'
@@ -84,7 +85,6 @@ class Scan {
   #batches = 0
   #records = 0
   #maxTimestamp = -1
-  #crc = 0
   readonly #chunkCrcs: number[] = []
   #chunkLeft = 0
 
@@ -106,13 +106,12 @@ class Scan {
       if (this.#look(new RecordBatch(bytes.subarray(at, at + length)), position + at) && wantedFrom < 0) wantedFrom = at
       at += length
     }
-    // One pass over all batches of a chunk: the checksum of the object is made of large pieces.
+    // One pass over all batches of a chunk: the checksums of the object are made of large pieces.
     if (wantedFrom >= 0) this.#sum(bytes.subarray(wantedFrom, at))
     return bytes.subarray(at)
   }
 
   #sum(bytes: Buffer): void {
-    this.#crc = crc32c(bytes, this.#crc)
     const { checksumBytes } = this.#options.limits
     for (let at = 0; at < bytes.length; ) {
       if (this.#chunkLeft === 0) {
@@ -127,13 +126,23 @@ class Scan {
   }
 
   finish(): SegmentScan {
-    const { start, end } = this.#options
+    const { start, end, limits } = this.#options
     if (this.#batches === 0) throw new TierError('damaged', `the segment has no batch in [${start}, ${end})`)
     return {
       position: this.#position, batchesBytes: this.#bytes, batchCount: this.#batches, recordCount: this.#records,
-      maxTimestamp: this.#maxTimestamp, crc32c: this.#crc, offsets: this.#offsets, times: this.#times,
-      checksums: { chunkBytes: this.#options.limits.checksumBytes, crcs: this.#chunkCrcs },
+      maxTimestamp: this.#maxTimestamp, crc32c: this.#wholeCrc(), offsets: this.#offsets, times: this.#times,
+      checksums: { chunkBytes: limits.checksumBytes, crcs: this.#chunkCrcs },
     }
+  }
+
+  /** Of all chunks, the last of which may be shorter. */
+  #wholeCrc(): number {
+    const { checksumBytes } = this.#options.limits
+    let crc = 0
+    for (const [index, chunk] of this.#chunkCrcs.entries()) {
+      crc = combineCrc32c(crc, chunk, Math.min(checksumBytes, this.#bytes - index * checksumBytes))
+    }
+    return crc
   }
 
   /** Whether the batch belongs to the range. */
