@@ -2,7 +2,7 @@ import type { MetadataLog } from './cluster/metadata-log.ts'
 import { limits } from './limits.ts'
 import { ClockWatch } from './log/log-retention.ts'
 import type { PartitionStore } from './partition-store.ts'
-import type { Partition } from './replication/partition.ts'
+import type { Partitions } from './replication/partitions.ts'
 import { type Clock, sleep } from './runtime/clock.ts'
 import type { Logger } from './runtime/logger.ts'
 import type { Tier } from './tier/tier.ts'
@@ -11,7 +11,7 @@ export interface HousekeepingOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly metadata: MetadataLog
-  readonly partitions: Iterable<Partition>
+  readonly partitions: Pick<Partitions, 'reopen' | typeof Symbol.iterator>
   readonly store: PartitionStore
   readonly tier: Tier
 }
@@ -25,9 +25,11 @@ export class Housekeeping {
   readonly #stopping = new AbortController()
   readonly #done: Promise<void>
   #sweptAt = -Infinity
+  #reopenedAt: number
 
   constructor(options: HousekeepingOptions) {
     this.#options = options
+    this.#reopenedAt = options.clock.monotonic()
     this.#done = this.#run()
   }
 
@@ -42,6 +44,7 @@ export class Housekeeping {
     const watch = new ClockWatch(clock)
     while (!signal.aborted) {
       await this.#tidyPartitions(watch.isTrusted())
+      if (!signal.aborted) await this.#reopen()
       if (!signal.aborted) await this.#purge()
       await sleep(clock, limits.partitions.housekeepingEveryMs, signal)
     }
@@ -57,6 +60,14 @@ export class Housekeeping {
         logger.warn({ topic: partition.topicName, partition: partition.partition, cause }, 'a partition could not be tidied')
       }
     }
+  }
+
+  /** What could not be opened at the start, because a disk or the object store was away, is not offline for ever. */
+  async #reopen(): Promise<void> {
+    const { clock, partitions } = this.#options
+    if (clock.monotonic() - this.#reopenedAt < limits.partitions.reopenEveryMs) return
+    this.#reopenedAt = clock.monotonic()
+    await partitions.reopen()
   }
 
   /** Marks what deleted topics have in the object store, takes note that this is done, and deletes what is due. */

@@ -46,6 +46,8 @@ export const limits = {
     /** Logs that are recovered side by side at the start. */
     openingMax: 16,
     housekeepingEveryMs: 1_000,
+    /** Partitions that could not be opened are tried again so often. */
+    reopenEveryMs: 10_000,
   },
   tier: {
     /** Each partition's manifest, retention and eviction are looked at so often. */

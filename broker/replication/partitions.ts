@@ -2,6 +2,7 @@
 // away is closed, and the records of a deleted topic are removed.
 
 import { emptyImage, type Image, type PartitionImage, type TopicImage } from '../cluster/image.ts'
+import { LogError } from '../log/log-error.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import type { Uuid } from '../runtime/random.ts'
 import type { Partition } from './partition.ts'
@@ -15,15 +16,15 @@ export interface PartitionsOptions {
   /** Closes a partition for good and removes its records: its topic was deleted. */
   remove(partition: Partition): Promise<void>
   close(partition: Partition): Promise<void>
-  /** A partition could not be opened: it stays offline, and the others go on. */
+  /** A partition could not be opened: it is offline for now, and the others go on. */
   onFault(topic: TopicImage, partition: number, cause: unknown): void
 }
 
 export class Partitions {
   readonly #options: PartitionsOptions
   readonly #topics = new Map<Uuid, Map<number, Partition>>()
-  /** Partitions that are ours but could not be opened. */
-  readonly #offline = new Set<string>()
+  /** Partitions that are ours but could not be opened, by whether that is final: their files contradict themselves. */
+  readonly #offline = new Map<string, { readonly topicId: Uuid; readonly partition: number; readonly isFinal: boolean }>()
   /** What is carried out, and what is to be. */
   #image: Image = emptyImage
   #wanted: Image = emptyImage
@@ -42,7 +43,7 @@ export class Partitions {
     if (topic === undefined) return ErrorCode.UNKNOWN_TOPIC_ID
     const known = topic.partitions[partition]
     if (known === undefined) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-    if (this.#offline.has(`${topicId}:${partition}`)) return ErrorCode.KAFKA_STORAGE_ERROR
+    if (this.#offline.has(keyOf(topicId, partition))) return ErrorCode.KAFKA_STORAGE_ERROR
     return ErrorCode.NOT_LEADER_OR_FOLLOWER
   }
 
@@ -64,6 +65,26 @@ export class Partitions {
   settled(sequence: number): Promise<void> {
     if (this.#image.sequence >= sequence && this.#running === undefined) return Promise.resolve()
     return new Promise((resolve) => this.#waiters.push({ sequence, resolve }))
+  }
+
+  /**
+   * Opens what could not be opened because a disk or the object store did not answer; what is damaged waits for a person.
+   * Resolves when that was tried.
+   */
+  async reopen(): Promise<void> {
+    const waiting = [...this.#offline.values()].filter(({ isFinal }) => !isFinal)
+    if (waiting.length === 0 || this.#running !== undefined) return
+    const retried = inParallel(waiting.map((one) => () => this.#reopen(one)), this.#options.openingMax)
+    // An image that comes meanwhile is carried out after it.
+    this.#running = retried.then(() => this.#run())
+    await retried
+  }
+
+  async #reopen({ topicId, partition: index }: { readonly topicId: Uuid; readonly partition: number }): Promise<void> {
+    const topic = this.#image.topics.get(topicId)
+    const partition = topic?.partitions[index]
+    if (topic !== undefined && partition?.leader === this.#options.brokerId) await this.#open(topic, partition)
+    else this.#offline.delete(keyOf(topicId, index))
   }
 
   async close(): Promise<void> {
@@ -92,6 +113,7 @@ export class Partitions {
       this.#topics.delete(topicId)
       await Promise.all([...partitions.values()].map((partition) => this.#options.remove(partition)))
     }
+    for (const [key, { topicId }] of this.#offline) if (!image.topics.has(topicId)) this.#offline.delete(key)
     const missing: (() => Promise<void>)[] = []
     for (const topic of image.topics.values()) {
       if (topic === this.#image.topics.get(topic.id)) continue
@@ -103,23 +125,28 @@ export class Partitions {
   #compare(topic: TopicImage, partition: PartitionImage, missing: (() => Promise<void>)[]): void {
     if (partition.leader !== this.#options.brokerId) return
     const open = this.#topics.get(topic.id)?.get(partition.partition)
-    if (open === undefined) missing.push(() => this.#open(topic, partition))
-    else if (open.leaderEpoch !== partition.leaderEpoch) open.lead(partition.leaderEpoch)
+    const isOffline = this.#offline.has(keyOf(topic.id, partition.partition))
+    if (open === undefined && !isOffline) missing.push(() => this.#open(topic, partition))
+    else if (open !== undefined && open.leaderEpoch !== partition.leaderEpoch) open.lead(partition.leaderEpoch)
   }
 
   async #open(topic: TopicImage, partition: PartitionImage): Promise<void> {
-    const key = `${topic.id}:${partition.partition}`
-    if (this.#offline.has(key)) return
+    const key = keyOf(topic.id, partition.partition)
     try {
       const open = await this.#options.open(topic, partition)
       let partitions = this.#topics.get(topic.id)
       if (partitions === undefined) this.#topics.set(topic.id, (partitions = new Map()))
       partitions.set(partition.partition, open)
+      this.#offline.delete(key)
     } catch (cause) {
-      this.#offline.add(key)
+      this.#offline.set(key, { topicId: topic.id, partition: partition.partition, isFinal: cause instanceof LogError })
       this.#options.onFault(topic, partition.partition, cause)
     }
   }
+}
+
+function keyOf(topicId: Uuid, partition: number): string {
+  return `${topicId}:${partition}`
 }
 
 async function inParallel(jobs: readonly (() => Promise<void>)[], max: number): Promise<void> {

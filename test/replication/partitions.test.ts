@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { emptyImage, fold, type Image } from '../../broker/cluster/image.ts'
+import { newPartition } from '../../broker/cluster/placement.ts'
+import { LogError } from '../../broker/log/log-error.ts'
+import { ErrorCode } from '../../broker/protocol/error-code.ts'
+import type { Partition } from '../../broker/replication/partition.ts'
+import { Partitions } from '../../broker/replication/partitions.ts'
+import { DiskError } from '../../broker/runtime/disk.ts'
+
+const away = new DiskError('read', '/data', { code: 'EIO' })
+
+function created(image: Image, name: string): Image {
+  return fold(image, image.sequence + 1, [{ type: 'topicCreated', topicId: name, name }, newPartition(name, 0, [1])])
+}
+
+/** Broker 1, whose opening of a topic fails with what stands for it in `faults`. */
+function world() {
+  const faults = new Map<string, Error>()
+  const opened: string[] = []
+  const told: unknown[] = []
+  const partitions = new Partitions({
+    brokerId: 1, openingMax: 4,
+    async open(topic) {
+      await new Promise((resolve) => setImmediate(resolve))
+      opened.push(topic.name)
+      const fault = faults.get(topic.name)
+      if (fault !== undefined) throw fault
+      return { leaderEpoch: 0, topicName: topic.name } as Partition
+    },
+    async close() {},
+    async remove() {},
+    onFault: (_topic, _partition, cause) => told.push(cause),
+  })
+  const follow = async (image: Image) => {
+    partitions.follow(image)
+    await partitions.settled(image.sequence)
+  }
+  return { faults, opened, told, partitions, follow }
+}
+
+test('a partition that could not be opened is offline, and serves once it can be', async () => {
+  const { faults, opened, told, partitions, follow } = world()
+  faults.set('orders', away)
+  await follow(created(emptyImage, 'orders'))
+  assert.equal(partitions.leader('orders', 0), ErrorCode.KAFKA_STORAGE_ERROR)
+  await partitions.reopen()
+  assert.equal(partitions.offlineCount, 1)
+  assert.deepEqual(told, [away, away])
+  faults.clear()
+  await partitions.reopen()
+  assert.equal(partitions.offlineCount, 0)
+  assert.equal(typeof partitions.leader('orders', 0), 'object')
+  await partitions.reopen()
+  assert.deepEqual(opened, ['orders', 'orders', 'orders'], 'what is open is left alone')
+})
+
+test('one whose files contradict themselves waits for a person', async () => {
+  const { faults, opened, partitions, follow } = world()
+  faults.set('orders', new LogError('quarantined', '/data', 'a batch at byte 7 is none'))
+  await follow(created(emptyImage, 'orders'))
+  await partitions.reopen()
+  assert.deepEqual(opened, ['orders'])
+  assert.equal(partitions.offlineCount, 1)
+})
+
+test('images that come while partitions are opened again are carried out', async () => {
+  const { faults, opened, partitions, follow } = world()
+  faults.set('orders', away)
+  const first = created(emptyImage, 'orders')
+  await follow(first)
+  const second = created(first, 'payments')
+  const reopening = partitions.reopen()
+  await Promise.all([follow(second), reopening])
+  assert.deepEqual(opened, ['orders', 'orders', 'payments'])
+  assert.equal(typeof partitions.leader('payments', 0), 'object')
+  await follow(fold(second, second.sequence + 1, [{ type: 'topicDeleted', topicId: 'orders' }]))
+  assert.equal(partitions.offlineCount, 0, 'what was deleted is no longer missed')
+  await partitions.reopen()
+  assert.equal(opened.length, 3)
+})
