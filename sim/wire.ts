@@ -1,10 +1,8 @@
 // A client's connection over the simulated network, with our own codecs: no retries, no metadata. A request gets its
 // answer, or fails with `NoAnswer` and nobody knows whether it was carried out.
 
-import { codec, decode } from '../broker/protocol/codec.ts'
-import { Reader } from '../broker/protocol/reader.ts'
+import { decodeResponse, encodeRequest } from '../broker/protocol/header.ts'
 import type { Api, GivenOf, ReadOf, Shape } from '../broker/protocol/schema.ts'
-import { Writer } from '../broker/protocol/writer.ts'
 import type { ByteStream, Network } from '../broker/runtime/network.ts'
 import type { SimProcess } from './process.ts'
 
@@ -55,22 +53,10 @@ export class Wire {
     api: Api<Q, P>, request: GivenOf<Q>, { version = api.versions.end, timeoutMs = 15_000 }: { version?: number; timeoutMs?: number } = {},
   ): Promise<ReadOf<P>> {
     const correlationId = this.#nextCorrelationId++
-    const writer = new Writer()
-    writer.int32(0)
-    writer.int16(api.key)
-    writer.int16(version)
-    writer.int32(correlationId)
-    writer.string(this.#process.name)
-    if (version >= api.flexible) writer.uvarint(0)
-    codec(api.request, version).write(writer, request)
-    const length = writer.length - 4
     // One piece of its own: what the codec lent may change.
-    const bytes = Buffer.concat(writer.finish())
-    bytes.writeInt32BE(length, 0)
+    const bytes = Buffer.concat(encodeRequest(api, { version, correlationId, clientId: this.#process.name }, request))
     const frame = await this.#exchange(correlationId, bytes, timeoutMs)
-    const reader = new Reader(frame, 4)
-    if (version >= api.flexible && api.key !== 18) reader.skipTags()
-    return decode(api.response, version, frame.subarray(reader.position))
+    return decodeResponse(api, version, frame)
   }
 
   close(): void {

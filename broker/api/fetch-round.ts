@@ -1,8 +1,7 @@
-import { LogError } from '../log/log-error.ts'
+import { isStorageFailure } from '../log/storage-failure.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import type { FetchRequest } from '../protocol/messages/fetch.ts'
 import type { Partition, PartitionRead, ReadRequest } from '../replication/partition.ts'
-import { DiskError } from '../runtime/disk.ts'
 import type { Uuid } from '../runtime/random.ts'
 import type { FetchContext } from './fetch.ts'
 import type { FetchTarget } from './fetch-session.ts'
@@ -134,7 +133,7 @@ export class FetchRound {
       replyBudget.take(done.bytes)
       round.results[index] = { ...round.results[index]!, read: done }
     } catch (cause) {
-      if (!(cause instanceof DiskError || cause instanceof LogError)) throw cause
+      if (!isStorageFailure(cause)) throw cause
       // A disk that cannot be read is this partition's trouble, and none of the others in the request.
       const result = round.results[index]!
       this.#context.onUnreadable?.(result.partition!, cause)

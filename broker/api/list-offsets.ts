@@ -6,11 +6,10 @@
 // the timestamp: offset -1. A tier that is away: a retriable error, never "none", which consumers take for an end.
 
 import { topicNamed } from '../cluster/image.ts'
-import { LogError } from '../log/log-error.ts'
+import { isStorageFailure } from '../log/storage-failure.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import { listOffsetsApi, type ListOffsetsRequest, type ListOffsetsResponse } from '../protocol/messages/list-offsets.ts'
 import type { Partition } from '../replication/partition.ts'
-import { DiskError } from '../runtime/disk.ts'
 import type { HandlerOf } from './handler.ts'
 import type { PartitionContext } from './partition-context.ts'
 
@@ -74,7 +73,7 @@ async function search(context: PartitionContext, partition: Partition, { timesta
   try {
     return timestamp === -3 ? await partition.maxTimestamp() : await partition.offsetForTimestamp(timestamp, endOffset)
   } catch (cause) {
-    if (!(cause instanceof DiskError || cause instanceof LogError)) throw cause
+    if (!isStorageFailure(cause)) throw cause
     context.onUnreadable?.(partition, cause)
     return 'unavailable'
   }

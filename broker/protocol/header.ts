@@ -6,7 +6,7 @@
 // A client that asks for a version of ApiVersions that we do not know cannot yet know which header we would send, so
 // the response header of that API stays in its first form for ever (KIP-511).
 
-import { codec } from './codec.ts'
+import { codec, decode } from './codec.ts'
 import { apiVersionsApi } from './messages/api-versions.ts'
 import { MalformedMessage, Reader } from './reader.ts'
 import { type Api, includes, type ReadOf, type Shape } from './schema.ts'
@@ -61,11 +61,11 @@ export function encodeRequest(
   return withLength(writer)
 }
 
-/** The body of a reply, whose frame begins with the correlation id. Throws `MalformedMessage`. */
+/** The body of a reply, whose frame begins with the correlation id. Throws `MalformedMessage`, also for bytes behind it. */
 export function decodeResponse<P extends Shape>(api: Api<Shape, P>, version: number, frame: Buffer): ReadOf<P> {
   const reader = new Reader(frame, 4)
   if (version >= api.flexible && api.key !== apiVersionsApi.key) reader.skipTags()
-  return codec(api.response, version).read(reader)
+  return decode(api.response, version, frame.subarray(reader.position))
 }
 
 /** The reply with its length before it, in pieces for one gathering write; record batches are not copied. */

@@ -3,10 +3,8 @@
 // declarations that the broker serves, which a test of their own holds against Kafka's.
 
 import { connect, type Socket } from 'node:net'
-import { codec, decode } from '../../broker/protocol/codec.ts'
-import { Reader } from '../../broker/protocol/reader.ts'
+import { decodeResponse, encodeRequest } from '../../broker/protocol/header.ts'
 import type { Api, GivenOf, ReadOf, Shape } from '../../broker/protocol/schema.ts'
-import { Writer } from '../../broker/protocol/writer.ts'
 
 /** The outcome of the request is unknown. */
 export class ConnectionLost extends Error {
@@ -70,9 +68,7 @@ export class WireClient {
   ): Promise<ReadOf<P>> {
     const version = options.version ?? api.versions.end
     const frame = await this.#exchange(this.#encode(api, request, version), options.timeoutMs ?? 30_000)
-    const reader = new Reader(frame, 4)
-    if (version >= api.flexible && api.key !== 18) reader.skipTags()
-    return decode(api.response, version, frame.subarray(reader.position))
+    return decodeResponse(api, version, frame)
   }
 
   /** For requests without a response: acks=0. */
@@ -99,17 +95,7 @@ export class WireClient {
 
   #encode<Q extends Shape, P extends Shape>(api: Api<Q, P>, request: GivenOf<Q>, version: number) {
     const correlationId = this.#nextCorrelationId++
-    const writer = new Writer()
-    writer.int32(0)
-    writer.int16(api.key)
-    writer.int16(version)
-    writer.int32(correlationId)
-    writer.string(this.#clientId)
-    if (version >= api.flexible) writer.uvarint(0)
-    codec(api.request, version).write(writer, request)
-    const length = writer.length - 4
-    const pieces = writer.finish()
-    new DataView(pieces[0]!.buffer, pieces[0]!.byteOffset, 4).setInt32(0, length)
+    const pieces = encodeRequest(api, { version, correlationId, clientId: this.#clientId }, request)
     return { correlationId, pieces }
   }
 
