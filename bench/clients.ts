@@ -49,59 +49,30 @@ export const librdkafka: LoadClient = {
 export function javaClient(payloadFile: (bytes: number) => string): LoadClient {
   return {
     name: 'Java',
-    async produce({ bootstrap, topic, records, bytes }) {
-      const text = await tool(
-        'kafka-producer-perf-test',
-        [
-          '--bootstrap-server',
-          bootstrap,
-          '--topic',
-          topic,
-          '--num-records',
-          String(records),
-          '--payload-file',
-          payloadFile(bytes),
-          '--throughput',
-          '-1',
-          '--reporting-interval',
-          '600000',
-          '--command-property',
-          'acks=all',
-          'linger.ms=5',
-          'batch.size=131072',
-          'buffer.memory=67108864',
-        ],
-        { limitSeconds: 700 },
-      )
-      const rate = Number(/([\d.]+) records\/sec/.exec(text.trim().split('\n').at(-1)!)?.[1])
+    async produce({ bytes, ...load }) {
+      const { records } = load
+      const settings = ['acks=all', 'linger.ms=5', 'batch.size=131072', 'buffer.memory=67108864']
+      const last = await perfTest('kafka-producer-perf-test', load, [
+        '--payload-file', payloadFile(bytes), '--throughput', '-1', '--command-property', ...settings,
+      ])
+      const rate = Number(/([\d.]+) records\/sec/.exec(last)?.[1])
       return { records, bytes: records * bytes, seconds: records / rate }
     },
-    async consume({ bootstrap, topic, records, bytes }) {
-      const text = await tool(
-        'kafka-consumer-perf-test',
-        [
-          '--bootstrap-server',
-          bootstrap,
-          '--topic',
-          topic,
-          '--num-records',
-          String(records),
-          '--hide-header',
-          '--reporting-interval',
-          '600000',
-        ],
-        { limitSeconds: 700 },
-      )
+    async consume({ bytes, ...load }) {
+      const last = await perfTest('kafka-consumer-perf-test', load, ['--hide-header'])
       // start, end, MB, MB/s, records, records/s, time of the rebalance, of fetching, MB/s and records/s without the rebalance
-      const columns = text
-        .trim()
-        .split('\n')
-        .at(-1)!
-        .split(',')
-        .map((column) => column.trim())
+      const columns = last.split(',').map((column) => column.trim())
       return { records: Number(columns[4]), bytes: Number(columns[4]) * bytes, seconds: Number(columns[7]) / 1000 }
     },
   }
+}
+
+/** The last line of one of Kafka's tools, which has the whole of what it measured. */
+async function perfTest(name: string, load: Pick<Load, 'bootstrap' | 'topic' | 'records'>, args: readonly string[]): Promise<string> {
+  const { bootstrap, topic, records } = load
+  const common = ['--bootstrap-server', bootstrap, '--topic', topic, '--num-records', String(records), '--reporting-interval', '600000']
+  const text = await tool(name, [...common, ...args], { limitSeconds: 700 })
+  return text.trim().split('\n').at(-1)!
 }
 
 export function steadyLatency(at: {
