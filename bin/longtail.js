@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Where a process starts. Plain JavaScript, and before everything else, so that what Node makes of our TypeScript is
-// kept from one start to the next: without it each thread strips the types of each module again, which costs half a
-// second and 45 MB.
+// kept from one start to the next: without it each thread strips the types of each module again, and a start takes 1.0 to
+// 1.3 s in place of 0.6 and 45 MB more.
 
 import { enableCompileCache, getCompileCacheDir } from 'node:module'
 import { setFlagsFromString } from 'node:v8'
