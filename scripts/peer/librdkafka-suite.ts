@@ -56,6 +56,9 @@ const parts: readonly string[] = [
   'ListOffsets',
 ].map((name) => `0081/do_test_${name}`)
 
+/** These fail where a delivery takes some milliseconds longer than they allow, so nothing else runs beside them. */
+const timed: ReadonlySet<string> = new Set(['0055'])
+
 const tests = join(places.librdkafka, 'tests')
 
 /** Numbers with at least one test that talks to a broker; those from 8000 on are for people to watch. */
@@ -76,17 +79,19 @@ export async function runSuite(options: SuiteOptions): Promise<Map<string, Outco
     config,
     `bootstrap.servers=${options.bootstrap}\nsecurity.protocol=plaintext\ntest.timeout.multiplier=4\ntest.topic.random=true\n`,
   )
-  const queue = [...parts, ...testNumbers()].filter((number) => options.numbers.length === 0 || options.numbers.includes(number))
+  const wanted = [...parts, ...testNumbers()].filter((number) => options.numbers.length === 0 || options.numbers.includes(number))
   const results = new Map<string, Outcome>()
-  const worker = async () => {
-    for (let number = queue.shift(); number !== undefined; number = queue.shift()) {
+  const work = async (queue: Iterator<string, undefined>) => {
+    for (let number = queue.next().value; number !== undefined; number = queue.next().value) {
       for (const [name, outcome] of await runOne({ number, directory, config, options })) {
         results.set(name, outcome)
         options.onResult(name, outcome)
       }
     }
   }
-  await Promise.all(Array.from({ length: options.pool }, worker))
+  const together = wanted.filter((number) => !timed.has(number)).values()
+  await Promise.all(Array.from({ length: options.pool }, () => work(together)))
+  await work(wanted.filter((number) => timed.has(number)).values())
   return new Map([...results].sort(([one], [other]) => (one < other ? -1 : 1)))
 }
 

@@ -55,12 +55,13 @@ test('a broker that lost its logs goes on behind the object store, and history c
       topics: [{ name: topic, numPartitions: 1, replicationFactor: 1, assignments: [], configs }], timeoutMs: 5000,
     })
     for (let fill = 1; fill <= 100; fill++) await append(client, fill)
-    // -5: the last offset that is in the object store. The open segment is not.
-    for (let attempt = 0; (await place(client, -5)) < 80; attempt++) {
+    // Nine records fill a segment, so the last one lies in the open segment, which is not uploaded.
+    const tieredEnd = 99
+    // -5: the last offset that is in the object store.
+    for (let attempt = 0; (await place(client, -5)) < tieredEnd - 1; attempt++) {
       assert.ok(attempt < 300, 'the sealed segments are uploaded')
       await sleep(100)
     }
-    const tieredEnd = (await place(client, -5)) + 1
     client.close()
     await broker.stop('SIGKILL')
     rmSync(join(broker.data, 'logs'), { recursive: true })
