@@ -36,6 +36,16 @@ export class EpochCache {
     if (last === undefined || epoch > last.epoch) this.#starts.push({ epoch, startOffset: offset })
   }
 
+  /**
+   * A leader begins an epoch at the end of its log, before it has a record of it: what a follower has beyond is not the
+   * leader's, even if that is of an epoch that the leader never saw.
+   */
+  begin(epoch: number, endOffset: number): void {
+    if (epoch <= (this.latest ?? -1)) return
+    this.truncateFromEnd(endOffset)
+    this.#starts.push({ epoch, startOffset: endOffset })
+  }
+
   /** Of the record at an offset; undefined where that lies before all that is known. */
   epochAt(offset: number): number | undefined {
     return this.#starts.findLast(({ startOffset }) => startOffset <= offset)?.epoch

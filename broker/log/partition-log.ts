@@ -7,63 +7,29 @@
 
 import { strict as assert } from 'node:assert'
 import { ErrorCode } from '../protocol/error-code.ts'
-import type { RecordBatch } from '../protocol/record-batch.ts'
-import type { BufferPool } from '../runtime/buffer-pool.ts'
-import type { Clock } from '../runtime/clock.ts'
-import type { Disk } from '../runtime/disk.ts'
-import type { Uuid } from '../runtime/random.ts'
+import { batchesIn, type RecordBatch } from '../protocol/record-batch.ts'
 import { type Refused, validateAppend } from './append-validation.ts'
 import { decodeChecked } from './checked-file.ts'
-import { EpochCache, type EpochStart } from './epoch-cache.ts'
-import { type HotBudget, HotRing, type LentBatches } from './hot-ring.ts'
-import type { LogConfig } from './log-config.ts'
-import { indexIntervalBytesMin } from './log-config.ts'
+import { EpochCache } from './epoch-cache.ts'
+import { HotRing, type LentBatches } from './hot-ring.ts'
 import { LogError } from './log-error.ts'
 import { LogFiles } from './log-files.ts'
 import { LogKeeper } from './log-keeper.ts'
+import { type Beginning, indexIntervalBytes, type LogOptions, recoveryOptions } from './log-options.ts'
 import { LogWriter, type Positioned } from './log-writer.ts'
 import { truncateLog } from './log-truncation.ts'
 import { markerIn } from './marker.ts'
 import { type Appended, failed, PendingAppends } from './pending-appends.ts'
 import { ProducerState } from './producer-state.ts'
-import { type Recovered, recover, type RecoveryOptions } from './recovery.ts'
+import { type Recovered, recover } from './recovery.ts'
 import type { AbortedTransaction, SealedSegment } from './sealed-segment.ts'
 import { type BatchRange, nothing, type Segment } from './segment.ts'
 import { SegmentList } from './segment-list.ts'
 import { findAborted, readSegments } from './segment-reads.ts'
-import { findMaxTimestamp, findTimestamp, type FoundRecord, type OpenBatch } from './timestamp-search.ts'
-
-export interface LogOptions {
-  readonly disk: Disk
-  readonly clock: Clock
-  /** Of this partition alone. */
-  readonly directory: string
-  readonly topicId: Uuid
-  readonly partition: number
-  /** The topic's settings as they are now. */
-  config(): LogConfig
-  /** Whether an append is synced before it counts. */
-  readonly isSynced: boolean
-  readonly hot: HotBudget
-  /** Memory for reads from disk. */
-  readonly pool: BufferPool
-  readonly openBatch: OpenBatch
-  /** Places in a batch of the records that have no key. */
-  keyless(batch: RecordBatch): readonly number[]
-  /** A write failed (`log` goes on), or nothing can be written any more (`stopped`). */
-  onFault(cause: unknown, effect: 'appends failed' | 'stopped' | 'not tidied'): void
-}
+import { findMaxTimestamp, findTimestamp, type FoundRecord } from './timestamp-search.ts'
 
 export type { Appended } from './pending-appends.ts'
-
-/** What a log begins with that has nothing of its own before its start. */
-export interface Beginning {
-  readonly epochs: readonly EpochStart[]
-  /** As in `SegmentSections`; undefined: none are known. */
-  readonly producers: Buffer | undefined
-  /** The first offset that can be read, from wherever it is; not above the offset that the log begins at. */
-  readonly logStartOffset: number
-}
+export type { LogOptions } from './log-options.ts'
 
 export class PartitionLog {
   readonly epochs: EpochCache
@@ -192,6 +158,43 @@ export class PartitionLog {
     }
     this.#writer.add(batch)
     return this.#pending.add(answer)
+  }
+
+  /**
+   * Takes in batches as a leader has them, from the end of this log on: offsets, epochs and checksums are the leader's.
+   * What is here already is passed over. Resolves once they are as durable as this broker makes them, or with the code
+   * of what is wrong: CORRUPT_MESSAGE for a damaged one, OFFSET_OUT_OF_RANGE for a gap. The memory stays the log's.
+   */
+  replicate(records: Buffer): Promise<Appended> {
+    if (this.#isChanging || this.#isClosing || this.#writer.isStopped) {
+      return Promise.resolve(failed(ErrorCode.KAFKA_STORAGE_ERROR, 'the log is not written to'))
+    }
+    const now = this.#options.clock.now()
+    const baseOffset = this.#endOffset
+    for (const batch of batchesIn(records)) {
+      if (batch.endOffset <= this.#endOffset) continue
+      const problem = this.#problemWith(batch)
+      if (problem !== undefined) return Promise.resolve(problem)
+      this.#admitted.apply(batch, { now, marker: markerIn(batch) })
+      this.#endOffset = batch.endOffset
+      this.#writer.add(batch)
+    }
+    const answer: Appended = { errorCode: ErrorCode.NONE, baseOffset, endOffset: this.#endOffset, logAppendTime: -1 }
+    return this.#endOffset <= this.#durableEndOffset ? Promise.resolve(answer) : this.#pending.add(answer)
+  }
+
+  /** What keeps a leader's batch from being the next one here. */
+  #problemWith(batch: RecordBatch): Appended | undefined {
+    const { baseOffset, leaderEpoch } = batch
+    if (!batch.isIntact()) return failed(ErrorCode.CORRUPT_MESSAGE, `the batch at ${baseOffset} does not match its checksum`)
+    if (baseOffset !== this.#endOffset) return failed(ErrorCode.OFFSET_OUT_OF_RANGE, `a batch at ${baseOffset}, and ${this.#endOffset} is next`)
+    if (leaderEpoch >= (this.epochs.latest ?? 0)) return undefined
+    return failed(ErrorCode.CORRUPT_MESSAGE, `the batch at ${baseOffset} is of epoch ${leaderEpoch}, behind one of ${this.epochs.latest}`)
+  }
+
+  /** Resolves once everything that was admitted is durable or has failed. */
+  settled(): Promise<void> {
+    return this.#writer.exclusively(async () => {})
   }
 
   /** The answer to what was sent before, once that is durable. */
@@ -389,12 +392,3 @@ function refused({ errorCode, message, recordIndexes }: Refused): Appended {
 }
 
 const noneAborted: readonly AbortedTransaction[] = []
-
-function indexIntervalBytes(options: LogOptions): number {
-  return Math.max(options.config().indexIntervalBytes, indexIntervalBytesMin)
-}
-
-function recoveryOptions(options: LogOptions, files: LogFiles): RecoveryOptions {
-  const { disk, directory, clock } = options
-  return { disk, directory, files, indexIntervalBytes: indexIntervalBytes(options), now: clock.now() }
-}
