@@ -7,14 +7,15 @@ import { FetchSessions } from './api/fetch-session.ts'
 import { ReplyBudget } from './api/reply-budget.ts'
 import { Router, type RouterOptions } from './api/router.ts'
 import { BrokerConfig } from './cluster/broker-config.ts'
-import { clusterIdentity, diskIdentity } from './cluster/identity.ts'
+import { clusterIdentity, diskIdentity, isSameBoot } from './cluster/identity.ts'
 import type { Image } from './cluster/image.ts'
-import { planRegistration, type Registration, type RulesOf } from './cluster/leadership.ts'
 import { MetadataLog } from './cluster/metadata-log.ts'
 import { ProducerIds } from './cluster/producer-ids.ts'
 import { TopicAdmin } from './cluster/topic-admin.ts'
+import { ClusterMember, type Introduction } from './cluster-member.ts'
 import type { Config } from './config.ts'
 import { coordinatorDirectory, groupSettingsOf, topicsOf } from './coordination.ts'
+import type { CoordinatorDirectory } from './coordinator/directory.ts'
 import { Groups } from './coordinator/groups.ts'
 import { handlersOf } from './handlers.ts'
 import { Housekeeping } from './housekeeping.ts'
@@ -24,12 +25,13 @@ import { Server } from './net/server.ts'
 import { PartitionStore } from './partition-store.ts'
 import type { Partition } from './replication/partition.ts'
 import { Partitions } from './replication/partitions.ts'
+import type { Rules } from './replication/rules.ts'
 import { BufferPool } from './runtime/buffer-pool.ts'
 import type { Clock } from './runtime/clock.ts'
 import type { Disk } from './runtime/disk.ts'
 import type { Logger } from './runtime/logger.ts'
 import type { Network } from './runtime/network.ts'
-import { newUuid, type Random, type Uuid } from './runtime/random.ts'
+import { newUuid, type Random } from './runtime/random.ts'
 import type { Table } from './table/table.ts'
 import { Tier, type TierMetrics } from './tier/tier.ts'
 import type { TierIo, TierIoCounts } from './tier/tier-io.ts'
@@ -45,6 +47,12 @@ export interface Runtime {
   readonly metrics: Metrics
   readonly table: Table
   readonly tierIo: TierIo
+  /** Of the system's present run, where it says: what was not synced outlives the process, and not the system. */
+  readonly bootId?: string | undefined
+  /** Rules of replication that are not kept: for tests of what checks them. */
+  readonly rules?: Rules | undefined
+  /** Another process has started as the same broker: this one is to end. */
+  onReplaced?(): void
 }
 
 export class Broker {
@@ -56,6 +64,7 @@ export class Broker {
   readonly #tier: Tier
   readonly #store: PartitionStore
   readonly #groups: Groups
+  readonly #member: ClusterMember
 
   private constructor(parts: {
     readonly clusterId: string
@@ -66,6 +75,7 @@ export class Broker {
     readonly tier: Tier
     readonly store: PartitionStore
     readonly groups: Groups
+    readonly member: ClusterMember
   }) {
     this.clusterId = parts.clusterId
     this.#runtime = parts.runtime
@@ -75,6 +85,7 @@ export class Broker {
     this.#tier = parts.tier
     this.#store = parts.store
     this.#groups = parts.groups
+    this.#member = parts.member
   }
 
   /** Resolves once clients are served. Rejects where the address, the data directory or the table cannot be had. */
@@ -105,21 +116,25 @@ export class Broker {
     const diskId = await diskIdentity(disk, random, { directory: config.data, brokerId: config.id, clusterId })
     const metadata = await MetadataLog.open({
       table, itemCharactersMax: limits.metadata.itemCharactersMax, attemptsMax: limits.metadata.changeAttemptsMax,
+      onAppended: (sequence) => member.appended(sequence),
     })
     const brokerConfig = new BrokerConfig({ brokerId: config.id, started: config.set, image: () => metadata.image })
-    await register(metadata, config, { diskId, incarnation: newUuid(random), port: server.port, rulesOf: rulesOf(brokerConfig) })
-    const { tier, store } = storageOf(config, runtime, { clusterId, brokerConfig })
+    const member: ClusterMember = new ClusterMember({
+      ...runtime, config, metadata, brokerConfig, incarnation: newUuid(random),
+      rejoin: (partition, leader) => store.rejoin(partition, leader), onReplaced: () => runtime.onReplaced?.(),
+    })
+    const { tier, store } = storageOf(config, runtime, { clusterId, brokerConfig, member })
     const partitions = await openPartitions(config, runtime, { metadata, store })
+    await member.join(partitions, {
+      diskId, ...placeOf(config, server.port), isIntact: await intactness(config, runtime, partitions),
+    })
+    await partitions.settled(metadata.image.sequence)
     const topicAdmin = new TopicAdmin({
       metadata, config: brokerConfig, random, partitionsPerTopicMax: limits.metadata.partitionsPerTopicMax,
       settled: (sequence) => partitions.settled(sequence),
     })
-    const directory = coordinatorDirectory(config.id, () => metadata.image)
-    const groups = new Groups({
-      table, clock, random, logger, directory, topics: topicsOf(metadata), limits: limits.groups,
-      settings: groupSettingsOf(brokerConfig, () => metadata.image),
-    })
-    groups.start()
+    const directory = coordinatorDirectory({ brokerId: config.id, image: () => metadata.image, hasSession: () => member.around.hasSession() })
+    const groups = openGroups(runtime, { metadata, brokerConfig, directory })
     const router: Router = new Router({
       clock,
       handlers: handlersOf({
@@ -128,12 +143,13 @@ export class Broker {
         producerIds: new ProducerIds({ table, ...limits.producerIds }),
         groups, coordinators: directory,
         logDirectory: { path: config.data, space: () => disk.space(config.data) },
+        onHint: (sequence) => member.hinted(sequence),
         apis: () => router.apis,
       }),
       ...routerEvents(logger, metrics),
     })
-    const housekeeping = new Housekeeping({ clock, logger, metadata, partitions, store, tier })
-    return { broker: new Broker({ clusterId, runtime, server, partitions, housekeeping, tier, store, groups }), router }
+    const housekeeping = new Housekeeping({ clock, logger, metadata, partitions, store, tier, member })
+    return { broker: new Broker({ clusterId, runtime, server, partitions, housekeeping, tier, store, groups, member }), router }
   }
 
   /** Where clients connect. */
@@ -169,10 +185,12 @@ export class Broker {
 
   /** Answers what has arrived, then closes everything in the order that makes the next start quick. */
   async stop(): Promise<void> {
-    // First, so that members that wait for their group are answered and can leave.
+    // First, so that clients hear where to go on while they are still answered here.
+    await this.#member.leave()
     this.#groups.close()
     await this.#server.close(limits.net.closeGraceMs)
     await this.#housekeeping.stop()
+    await this.#member.stop()
     await this.#partitions.close()
     await this.#tier.close()
     await this.#runtime.tierIo.close()
@@ -189,27 +207,44 @@ function netLimits(config: Config) {
   }
 }
 
-interface Start {
-  readonly diskId: Uuid
-  readonly incarnation: Uuid
-  readonly port: number
-  readonly rulesOf: RulesOf
+/** Where clients and other brokers find this one. */
+function placeOf(config: Config, port: number): { readonly host: string; readonly port: number } {
+  return config.advertise ?? { host: config.listen.host, port }
 }
 
-/** Makes this start known, and asks for new epochs of what this broker led. */
-async function register(metadata: MetadataLog, config: Config, { diskId, incarnation, port: bound, rulesOf }: Start): Promise<void> {
-  const { host, port } = config.advertise ?? { host: config.listen.host, port: bound }
-  const registration: Registration = {
-    brokerId: config.id, incarnation, diskId, host, port, rack: config.rack ?? null, isIntact: true,
+/** Whether what was acknowledged of a partition is on the disk: for sure where it was synced, or the system has not stopped since. */
+async function intactness(config: Config, { disk, bootId }: Runtime, partitions: Partitions): Promise<Introduction['isIntact']> {
+  const isWhole = (await isSameBoot(disk, config.data, bootId)) || config.durability === 'fsync'
+  return (topicId, index) => {
+    const partition = partitions.replica(topicId, index)
+    // One that could not be opened may be whole, and says so once it is.
+    return isWhole || typeof partition === 'number' || partition.log.wasClean
   }
-  await metadata.change((image: Image) => ({ records: planRegistration(image, registration, rulesOf), answer: undefined }))
 }
 
-function rulesOf(config: BrokerConfig): RulesOf {
-  return (topicName) => {
-    const topic = config.topic(topicName)
-    return { minIsr: topic.number('min.insync.replicas'), isUncleanElectionAllowed: topic.flag('unclean.leader.election.enable') }
-  }
+function openGroups(
+  { table, clock, random, logger }: Runtime,
+  { metadata, brokerConfig, directory }: { metadata: MetadataLog; brokerConfig: BrokerConfig; directory: CoordinatorDirectory },
+): Groups {
+  const groups = new Groups({
+    table, clock, random, logger, directory, topics: topicsOf(metadata), limits: limits.groups,
+    settings: groupSettingsOf(brokerConfig, () => metadata.image),
+  })
+  let brokers = metadata.image.brokers
+  metadata.onChange((image) => {
+    if (!hasSameServing(brokers, image.brokers)) groups.releaseForeign()
+    brokers = image.brokers
+  })
+  groups.start()
+  return groups
+}
+
+function hasSameServing(before: Image['brokers'], after: Image['brokers']): boolean {
+  if (before.size !== after.size) return false
+  return [...after].every(([id, { brokerEpoch, isFenced }]) => {
+    const known = before.get(id)
+    return known?.brokerEpoch === brokerEpoch && known.isFenced === isFenced
+  })
 }
 
 function routerEvents(logger: Logger, metrics: Metrics): Pick<RouterOptions, 'onServed' | 'onAway' | 'onDefect'> {
@@ -225,7 +260,7 @@ function routerEvents(logger: Logger, metrics: Metrics): Pick<RouterOptions, 'on
 
 function storageOf(
   config: Config, { clock, random, disk, logger, table, tierIo: io }: Runtime,
-  of: { readonly clusterId: string; readonly brokerConfig: BrokerConfig },
+  of: { readonly clusterId: string; readonly brokerConfig: BrokerConfig; readonly member: ClusterMember },
 ): { readonly tier: Tier; readonly store: PartitionStore } {
   const tier = new Tier({
     clock, random, table, io, clusterId: of.clusterId, onEvent: (event) => logTierEvent(logger, event),
@@ -233,6 +268,8 @@ function storageOf(
   })
   const store = new PartitionStore({
     directory: join(config.data, 'logs'), disk, clock, logger, config: of.brokerConfig, isSynced: config.durability === 'fsync', tier,
+    brokerId: config.id, around: of.member.around,
+    onOutOfSync: (partition) => of.member.onOutOfSync(partition), onRole: (partition) => of.member.onRole(partition),
   })
   return { tier, store }
 }
@@ -270,7 +307,7 @@ async function openPartitions(
   metadata.onChange((image) => partitions.follow(image))
   partitions.follow(metadata.image)
   await partitions.settled(metadata.image.sequence)
-  const strays = await store.strays((topicId, index) => typeof partitions.leader(topicId, index) !== 'number')
+  const strays = await store.strays((topicId, index) => typeof partitions.replica(topicId, index) !== 'number')
   if (strays.length > 0) logger.warn({ directories: strays }, 'directories of partitions that this broker does not serve are left alone')
   return partitions
 }

@@ -37,6 +37,13 @@ const kafkaSettings = z.record(z.string(), z.string()).transform((given, context
   return new Map(Object.entries(given))
 })
 
+const peerAddresses = z.record(z.string(), address).transform((given, context) => {
+  for (const id of Object.keys(given)) {
+    if (!/^\d{1,9}$/.test(id)) context.addIssue({ code: 'custom', message: `'${id}' is no broker's number; must be ID=HOST:PORT` })
+  }
+  return new Map(Object.entries(given).map(([id, place]) => [Number(id), place]))
+})
+
 const wholeNumber = (min: number, max: number) =>
   z.coerce.number(`must be a whole number from ${min} to ${max}`).int(`must be a whole number from ${min} to ${max}`)
     .min(min, `must be a whole number from ${min} to ${max}`).max(max, `must be a whole number from ${min} to ${max}`)
@@ -60,6 +67,8 @@ const settings = {
     .describe('how much to log'),
   'allow-unauthenticated': z.union([z.boolean(), z.stringbool()]).default(false)
     .describe('listen beyond loopback although nobody is asked who they are'),
+  peer: peerAddresses.default(new Map())
+    .describe('ID=HOST:PORT where this broker reaches another one, if not where that says; can be repeated'),
   set: kafkaSettings.default(new Map()).describe('NAME=VALUE for a broker setting under Kafka\'s name; can be repeated'),
 } as const
 
@@ -83,8 +92,12 @@ export function describeSettings(): {
     name,
     about: setting.description ?? '',
     isFlag: name === 'allow-unauthenticated',
-    isRepeated: name === 'set',
+    isRepeated: isRepeated(name),
   }))
+}
+
+function isRepeated(name: string): boolean {
+  return name === 'set' || name === 'peer'
 }
 
 /** Throws `ConfigError` with one line per problem. */
@@ -99,12 +112,12 @@ export function readConfig({ flags, environment, file }: ConfigSources): Config 
     const variable = `LONGTAIL_${name.replaceAll('-', '_').toUpperCase()}`
     const value = environment[variable]
     if (value === undefined) continue
-    given[name] = name === 'set' ? { ...asObject(given.set), ...pairs(value.split(',')) } : value
+    given[name] = isRepeated(name) ? { ...asObject(given[name]), ...pairs(name, value.split(',')) } : value
     origins.set(name, variable)
   }
   for (const [name, value] of Object.entries(flags)) {
     if (value === undefined) continue
-    given[name] = name === 'set' ? { ...asObject(given.set), ...pairs(value as string[]) } : value
+    given[name] = isRepeated(name) ? { ...asObject(given[name]), ...pairs(name, value as string[]) } : value
     origins.set(name, `--${name}`)
   }
   const parsed = schema.safeParse(given)
@@ -117,11 +130,11 @@ function asObject(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 }
 
-function pairs(texts: readonly string[]): Record<string, string> {
+function pairs(name: string, texts: readonly string[]): Record<string, string> {
   const result: Record<string, string> = {}
   for (const text of texts) {
     const at = text.indexOf('=')
-    if (at < 1) throw new ConfigError([`--set '${text}': must be NAME=VALUE`])
+    if (at < 1) throw new ConfigError([`--${name} '${text}': must be ${name === 'set' ? 'NAME=VALUE' : 'ID=HOST:PORT'}`])
     result[text.slice(0, at)] = text.slice(at + 1)
   }
   return result
@@ -134,7 +147,7 @@ function sentence(issue: z.core.$ZodIssue, given: Record<string, unknown>, origi
   }
   const name = String(issue.path[0])
   const value = given[name]
-  if (name === 'set') return `${origins.get(name)}: ${issue.message}`
+  if (isRepeated(name)) return `${origins.get(name)}: ${issue.message}`
   return `${origins.get(name) ?? name} '${typeof value === 'string' ? value : JSON.stringify(value)}': ${issue.message}`
 }
 

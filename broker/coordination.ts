@@ -1,7 +1,7 @@
 // What the coordinators look at of the cluster, taken from the metadata image.
 
 import type { BrokerConfig } from './cluster/broker-config.ts'
-import { aliveBrokers, configsOf, type Image, topicNamed, type TopicImage } from './cluster/image.ts'
+import { aliveBrokers, type BrokerImage, configsOf, type Image, topicNamed, type TopicImage } from './cluster/image.ts'
 import type { MetadataLog } from './cluster/metadata-log.ts'
 import type { CoordinatorDirectory } from './coordinator/directory.ts'
 import type { GroupSettings } from './coordinator/group-settings.ts'
@@ -33,17 +33,40 @@ function topicOf(topic: TopicImage | undefined): Topic | undefined {
   return topic === undefined ? undefined : { id: topic.id, name: topic.name, partitionCount: topic.partitions.length }
 }
 
-/** Shards go round the brokers that are registered, in the order of their ids. */
-export function coordinatorDirectory(brokerId: number, image: () => Image): CoordinatorDirectory {
+export interface DirectoryOptions {
+  readonly brokerId: number
+  image(): Image
+  /** Whether this broker's session holds. */
+  hasSession(): boolean
+}
+
+/**
+ * Each shard goes to the serving broker that has the highest hash together with it: when a broker comes or goes, only its
+ * own shards move.
+ */
+export function coordinatorDirectory({ brokerId, image, hasSession }: DirectoryOptions): CoordinatorDirectory {
   return {
     brokerId,
-    ownerOf(_kind, shard) {
-      const ids = aliveBrokers(image()).map(({ brokerId }) => brokerId)
-      const broker = image().brokers.get(ids[shard % ids.length] ?? -1)
-      if (broker === undefined) return ErrorCode.COORDINATOR_NOT_AVAILABLE
-      return { nodeId: broker.brokerId, host: broker.host, port: broker.port }
+    ownerOf(kind, shard) {
+      let owner: BrokerImage | undefined
+      let highest = -1
+      for (const broker of aliveBrokers(image())) {
+        const hash = hashOf(`${kind}/${shard}/${broker.brokerId}`)
+        if (hash > highest) [owner, highest] = [broker, hash]
+      }
+      if (owner === undefined) return ErrorCode.COORDINATOR_NOT_AVAILABLE
+      return { nodeId: owner.brokerId, host: owner.host, port: owner.port }
     },
+    isCertain: () => image().brokers.size === 1 || hasSession(),
   }
+}
+
+/** FNV-1a, stirred at the end: keys that differ in their last character alone are otherwise close together. */
+function hashOf(key: string): number {
+  let hash = 0x811c9dc5
+  for (let index = 0; index < key.length; index++) hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193)
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  return (hash ^ (hash >>> 13)) >>> 0
 }
 
 /** What is in force for a group now: its own settings where it has some, else the broker's. */

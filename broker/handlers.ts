@@ -28,6 +28,7 @@ import { listConfigResources } from './api/list-config-resources.ts'
 import { listGroups } from './api/list-groups.ts'
 import { listOffsets } from './api/list-offsets.ts'
 import { metadata } from './api/metadata.ts'
+import { metadataHint } from './api/metadata-hint.ts'
 import { offsetCommit } from './api/offset-commit.ts'
 import { offsetDelete } from './api/offset-delete.ts'
 import { offsetFetch } from './api/offset-fetch.ts'
@@ -47,6 +48,8 @@ export interface Served {
   readonly groups: Groups
   readonly coordinators: CoordinatorDirectory
   readonly logDirectory: LogDirectory
+  /** Another broker says that the metadata has changed. */
+  onHint(sequence: number): void
   /** What the router has handlers for, this list included. */
   apis(): readonly Api[]
 }
@@ -66,6 +69,7 @@ export function handlersOf(served: Served): readonly Handler[] {
     consumerGroupHeartbeat(groups), consumerGroupDescribe(groups),
     offsetCommit(groups), offsetFetch(groups), offsetDelete(groups),
     listGroups(groups), describeGroups(groups), deleteGroups(groups),
+    metadataHint((sequence) => served.onHint(sequence)),
     apiVersions(served.apis),
   ]
   // A handler's own types are those of its API; the router finds it by that API's key.

@@ -1,4 +1,5 @@
 import type { MetadataLog } from './cluster/metadata-log.ts'
+import type { ClusterMember } from './cluster-member.ts'
 import { limits } from './limits.ts'
 import { ClockWatch } from './log/log-retention.ts'
 import type { PartitionStore } from './partition-store.ts'
@@ -11,9 +12,10 @@ export interface HousekeepingOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly metadata: MetadataLog
-  readonly partitions: Pick<Partitions, 'reopen' | typeof Symbol.iterator>
+  readonly partitions: Pick<Partitions, 'reopen' | 'isBroken' | typeof Symbol.iterator>
   readonly store: PartitionStore
   readonly tier: Tier
+  readonly member: Pick<ClusterMember, 'giveUp'>
 }
 
 /**
@@ -45,6 +47,7 @@ export class Housekeeping {
     while (!signal.aborted) {
       await this.#tidyPartitions(watch.isTrusted())
       if (!signal.aborted) await this.#reopen()
+      if (!signal.aborted) await this.#giveUp()
       if (!signal.aborted) await this.#purge()
       await sleep(clock, limits.partitions.housekeepingEveryMs, signal)
     }
@@ -55,10 +58,21 @@ export class Housekeeping {
     for (const partition of partitions) {
       if (this.#stopping.signal.aborted) return
       try {
+        partition.term?.look()
         await store.tidy(partition, { isClockTrusted })
       } catch (cause) {
         logger.warn({ topic: partition.topicName, partition: partition.partition, cause }, 'a partition could not be tidied')
       }
+    }
+  }
+
+  /** What this broker cannot serve, others can. */
+  async #giveUp(): Promise<void> {
+    const { partitions, member, logger } = this.#options
+    try {
+      await member.giveUp((topicId, partition) => partitions.isBroken(topicId, partition))
+    } catch (cause) {
+      logger.warn({ cause }, 'partitions of a broken disk could not be handed over')
     }
   }
 

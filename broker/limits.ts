@@ -37,6 +37,40 @@ export const limits = {
     partitionsPerTopicMax: 10_000,
     partitionsPerPageMax: 2_000,
   },
+  cluster: {
+    /** A broker that is silent for so long may be taken for dead, and renews its session several times meanwhile. */
+    sessionMs: 3_000,
+    renewEveryMs: 750,
+    unfenceAfterMs: 1_000,
+    /** Leaders are given back to where they were placed so often. */
+    balanceEveryMs: 10_000,
+    /** Looks at the metadata log, and the shortest time between two where others hint. */
+    pollEveryMs: 250,
+    pollEveryMsMin: 10,
+    /** A broker that stops waits so long for clients to hear where they are led to. */
+    handOverMs: 150,
+  },
+  peers: {
+    connectTimeoutMs: 2_000,
+    replyBytesMax: 64 * MiB,
+    requestsInFlightMax: 100,
+    /** Replies hold records that stay in memory, so their frames are not used again. */
+    pooledBytesMax: 0,
+    refusedAgainMs: 50,
+    reconnectMs: 1_000,
+    hintTimeoutMs: 5_000,
+  },
+  replication: {
+    waitMsMax: 500,
+    silenceMsMax: 2_000,
+    responseBytesMax: 16 * MiB,
+    partitionBytesMax: 4 * MiB,
+    retryMs: 50,
+    retryMsMax: 2_000,
+    /** Changes of in-sync replicas: tried again after, and partitions in one. */
+    changeRetryMs: 500,
+    changePartitionsMax: 2_000,
+  },
   groups: defaultGroupLimits,
   producerIds: {
     blockLength: 1_000,
@@ -70,4 +104,5 @@ export const limits = {
 
 assert(limits.fetch.coldGraceMs < limits.fetch.waitMsMax, 'what waits for the object store must be answered before the client goes away')
 assert(limits.fetch.readBytesMax * 8 <= limits.fetch.replyBytesMax, 'one read may have an eighth of what is free')
+assert(limits.cluster.renewEveryMs * 3 <= limits.cluster.sessionMs, 'a session outlives two renewals that fail')
 assert(limits.metadata.itemCharactersMax < 390 * KiB, 'an item of the metadata log must fit into the table')

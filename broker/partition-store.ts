@@ -10,6 +10,7 @@ import { limits } from './limits.ts'
 import type { RecordBatch } from './protocol/record-batch.ts'
 import { recordsOf } from './protocol/records.ts'
 import type { FoundRecord } from './log/timestamp-search.ts'
+import type { TermSurroundings } from './replication/leader-term.ts'
 import { Partition } from './replication/partition.ts'
 import { BufferPool } from './runtime/buffer-pool.ts'
 import type { Clock } from './runtime/clock.ts'
@@ -30,9 +31,16 @@ export interface PartitionStoreOptions {
   /** Whether appends are synced before they count. */
   readonly isSynced: boolean
   readonly tier: Tier
+  readonly brokerId: number
+  readonly around: TermSurroundings
+  onOutOfSync(partition: Partition): void
+  onRole(partition: Partition): void
 }
 
+/** A partition's part in the object store, in one of its roles. */
 interface Term {
+  readonly leaderEpoch: number
+  readonly isFollower: boolean
   readonly tiered: TieredPartition
   tickedAt: number
   reconciledAt: number
@@ -72,11 +80,14 @@ export class PartitionStore {
     })
     await this.#restore(log, topic, partition)
     if (log.tornBytes > 0) logger.warn({ ...name, tornBytes: log.tornBytes }, 'a torn write was cut off at the end of a log')
-    const opened = new Partition({
-      topicId: topic.id, topicName: topic.name, partition: partition.partition, log, leaderEpoch: partition.leaderEpoch,
+    const { brokerId, around, onOutOfSync } = this.#options
+    return new Partition({
+      topicId: topic.id, topicName: topic.name, partition: partition.partition, log, brokerId, around, onOutOfSync,
+      onRole: (changed) => {
+        this.#openTier(changed)
+        this.#options.onRole(changed)
+      },
     })
-    this.#openTier(opened)
-    return opened
   }
 
   /**
@@ -93,20 +104,40 @@ export class PartitionStore {
     logger.warn({ topic: topic.name, partition, offset, logStartOffset }, 'the disk was empty: the log goes on behind the object store')
   }
 
+  /**
+   * A follower that the leader's disk begins behind: its log begins anew behind what is in the object store, or where the
+   * leader's log starts if that has nothing of it. Throws `TierError` where nobody knows.
+   */
+  async rejoin(partition: Partition, leader: { readonly logStartOffset: number }): Promise<void> {
+    const { tier, logger } = this.#options
+    const { topicId, topicName: topic, partition: index, log } = partition
+    const point = await tier.restorePoint({ topicId, partition: index })
+    const isBehind = point === undefined || point.offset < leader.logStartOffset
+    const { offset, logStartOffset, epochs, producers } = isBehind
+      ? { offset: leader.logStartOffset, logStartOffset: leader.logStartOffset, epochs: [], producers: noProducers }
+      : point
+    logger.warn({ topic, partition: index, from: log.endOffset, to: offset }, 'the leader has nothing that goes on from here: beginning anew')
+    await log.startFresh(offset, { epochs, producers: producers.length > 0 ? producers : undefined, logStartOffset })
+  }
+
   /** Begins a term in the tier where the topic is tiered, or has left the disk behind in the past. */
   #openTier(partition: Partition): void {
     const { tier, config, logger } = this.#options
-    const { topicId, topicName, log } = partition
-    if (this.#terms.has(partition)) return
+    const { topicId, topicName, log, role, leaderEpoch } = partition
+    const isFollower = role.kind !== 'leads'
+    const term = this.#terms.get(partition)
+    // Where nobody leads, what can be read stays what it was.
+    if (role.kind === 'idle' || (term?.leaderEpoch === leaderEpoch && term.isFollower === isFollower)) return
     if (!config.topic(topicName).isTiered && log.logStartOffset >= log.localStartOffset) return
+    void term?.tiered.close()
     const tiered = tier.open(logSource({
-      log, topicId, topicName, partition: partition.partition, leaderEpoch: partition.leaderEpoch,
+      log, topicId, topicName, partition: partition.partition, leaderEpoch, isFollower,
       highWatermark: () => partition.highWatermark, config: () => tierConfigOf(config.topic(topicName)),
     }))
     partition.tier = new ColdTierView(
       tiered, (error) => logger.warn({ partition: tiered.name, cause: error }, 'the tier could not be searched')
     )
-    this.#terms.set(partition, { tiered, tickedAt: -Infinity, reconciledAt: this.#options.clock.monotonic() })
+    this.#terms.set(partition, { leaderEpoch, isFollower, tiered, tickedAt: -Infinity, reconciledAt: this.#options.clock.monotonic() })
   }
 
   /** The regular look at a partition: its log, and now and then its tier. */
@@ -153,6 +184,8 @@ export class PartitionStore {
     return join(this.#options.directory, `${topicId}-${partition}`)
   }
 }
+
+const noProducers = Buffer.alloc(0)
 
 function* recordsWithTimestamps(batch: RecordBatch): Generator<FoundRecord> {
   for (const { offset, timestamp } of recordsOf(batch, { bytesMax: limits.log.openedBytesMax })) yield { offset, timestamp }

@@ -5,6 +5,7 @@
 //   v3  the client's software, features (KIP-584)     v4  features whose range starts at 0
 
 import { ErrorCode } from '../protocol/error-code.ts'
+import { internalKeysStart } from '../protocol/internal/metadata-hint.ts'
 import { apiVersionsApi, type ApiVersionsResponse } from '../protocol/messages/api-versions.ts'
 import type { Api } from '../protocol/schema.ts'
 import type { HandlerOf } from './handler.ts'
@@ -34,6 +35,7 @@ export function advertise(apis: readonly Api[], options: { readonly errorCode: n
   return {
     errorCode: options.errorCode,
     apiKeys: apis
+      .filter(({ key }) => key < internalKeysStart)
       .map(({ key, versions }) => ({ apiKey: key, minVersion: versions.start, maxVersion: versions.end }))
       .sort((one, other) => one.apiKey - other.apiKey),
     supportedFeatures: features.map(({ name, maxVersion }) => ({ name, minVersion, maxVersion })),

@@ -31,8 +31,8 @@ export function respond(context: PartitionContext, opened: OpenedFetch, results:
   }
 }
 
-function isNews({ target, read }: FetchResult): boolean {
-  return read.bytes > 0 || read.errorCode !== ErrorCode.NONE || target.hadError || read.divergingEpoch !== undefined ||
+function isNews({ target, read, preferredReplica }: FetchResult): boolean {
+  return read.bytes > 0 || preferredReplica !== undefined || read.errorCode !== ErrorCode.NONE || target.hadError || read.divergingEpoch !== undefined ||
     read.highWatermark !== target.toldHighWatermark || read.logStartOffset !== target.toldLogStartOffset
 }
 
@@ -46,7 +46,7 @@ function remember({ target, read }: FetchResult, { session }: OpenedFetch): void
   if (session.targets.delete(key)) session.targets.set(key, target)
 }
 
-function describe(context: PartitionContext, { target, topicId, read }: FetchResult): PartitionAnswer {
+function describe(context: PartitionContext, { target, topicId, read, preferredReplica = -1 }: FetchResult): PartitionAnswer {
   const isLedElsewhere = read.errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER || read.errorCode === ErrorCode.FENCED_LEADER_EPOCH
   return {
     partitionIndex: target.partition,
@@ -57,7 +57,7 @@ function describe(context: PartitionContext, { target, topicId, read }: FetchRes
     divergingEpoch: read.divergingEpoch,
     currentLeader: isLedElsewhere && topicId !== undefined ? leaderHint(context.image, topicId, target.partition) : undefined,
     abortedTransactions: read.aborted,
-    preferredReadReplica: -1,
+    preferredReadReplica: preferredReplica,
     records: read.buffers,
   }
 }

@@ -1,17 +1,26 @@
 import { isStorageFailure } from '../log/storage-failure.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import type { FetchRequest } from '../protocol/messages/fetch.ts'
-import type { Partition, PartitionRead, ReadRequest } from '../replication/partition.ts'
+import type { Partition, PartitionRead } from '../replication/partition.ts'
 import type { Uuid } from '../runtime/random.ts'
 import type { FetchContext } from './fetch.ts'
 import type { FetchTarget } from './fetch-session.ts'
+import { preferredReplica } from './preferred-replica.ts'
 import { Wakeup } from './wakeup.ts'
+
+/** A broker that keeps copies. */
+export interface FetchingBroker {
+  readonly brokerId: number
+  readonly brokerEpoch: number
+}
 
 export interface FetchResult {
   readonly target: FetchTarget
   readonly topicId: Uuid | undefined
   readonly partition: Partition | undefined
   readonly read: PartitionRead
+  /** Where the consumer better reads (KIP-392); undefined: here. */
+  readonly preferredReplica?: number | undefined
 }
 
 /** One pass over the partitions. */
@@ -24,13 +33,18 @@ interface Round {
 export class FetchRound {
   readonly #context: FetchContext
   readonly #request: FetchRequest
+  readonly #follower: FetchingBroker | undefined
   readonly #targets: readonly (readonly [FetchTarget, Uuid | undefined])[]
   #results: FetchResult[] = []
   #unwatch: (() => void)[] = []
 
-  constructor(context: FetchContext, request: FetchRequest, targets: readonly (readonly [FetchTarget, Uuid | undefined])[]) {
+  constructor(
+    context: FetchContext, of: { readonly request: FetchRequest; readonly follower: FetchingBroker | undefined },
+    targets: readonly (readonly [FetchTarget, Uuid | undefined])[],
+  ) {
     this.#context = context
-    this.#request = request
+    this.#request = of.request
+    this.#follower = of.follower
     this.#targets = targets
   }
 
@@ -45,7 +59,9 @@ export class FetchRound {
   }
 
   get hasError(): boolean {
-    return this.#results.some(({ read }) => read.errorCode !== ErrorCode.NONE || read.divergingEpoch !== undefined)
+    return this.#results.some(({ read, preferredReplica }) => {
+      return read.errorCode !== ErrorCode.NONE || read.divergingEpoch !== undefined || preferredReplica !== undefined
+    })
   }
 
   /**
@@ -61,8 +77,9 @@ export class FetchRound {
     }
     for (const [target, topicId] of this.#targets) {
       if (topicId === undefined) continue
-      const partition = this.#context.partitions.leader(topicId, target.partition)
-      if (typeof partition !== 'number') this.#unwatch.push(partition.watch(listener))
+      const partition = this.#find(target, topicId)
+      const watched = this.#follower === undefined ? 'committed' : 'written'
+      if (typeof partition !== 'number') this.#unwatch.push(partition.watch(listener, watched))
     }
     return wakeup
   }
@@ -100,7 +117,12 @@ export class FetchRound {
         results[index] = { target, topicId, partition: undefined, read: refusedRead(partition) }
         return
       }
-      const read = partition.read(this.#readRequest(target, { bytesMax: left, minOneBatch: reserved === 0, deadline }))
+      const preferredReplica = this.#follower === undefined ? this.#preferred(partition, target) : undefined
+      if (preferredReplica !== undefined) {
+        results[index] = { target, topicId, partition, read: partition.nothing(), preferredReplica }
+        return
+      }
+      const read = this.#readFrom(partition, target, { bytesMax: left, minOneBatch: reserved === 0, deadline })
       const isReady = !(read instanceof Promise)
       reserved += isReady ? read.bytes : left
       replyBudget.take(isReady ? read.bytes : left)
@@ -115,9 +137,16 @@ export class FetchRound {
     }
   }
 
-  #readRequest(target: FetchTarget, bounds: { bytesMax: number; minOneBatch: boolean; deadline: number }): ReadRequest {
+  #readFrom(partition: Partition, target: FetchTarget, bounds: { bytesMax: number; minOneBatch: boolean; deadline: number }) {
     const { fetchOffset: offset, currentLeaderEpoch, lastFetchedEpoch } = target
-    return { offset, currentLeaderEpoch, lastFetchedEpoch, isCommittedOnly: this.#request.isolationLevel === 1, ...bounds }
+    const request = { offset, currentLeaderEpoch, lastFetchedEpoch, ...bounds }
+    if (this.#follower !== undefined) return partition.readAsFollower({ ...request, ...this.#follower })
+    return partition.read({ ...request, isCommittedOnly: this.#request.isolationLevel === 1 })
+  }
+
+  #preferred(partition: Partition, { fetchOffset: offset }: FetchTarget): number | undefined {
+    const { rackId } = this.#request
+    return rackId === '' ? undefined : preferredReplica(this.#context, partition, { rackId, offset })
   }
 
   /** Takes in what was read from a disk or the object store, unless the round is over: then it came too late. */
@@ -156,7 +185,12 @@ export class FetchRound {
 
   #find(target: FetchTarget, topicId: Uuid | undefined): Partition | number {
     if (topicId === undefined) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-    return this.#context.partitions.leader(topicId, target.partition)
+    const { partitions } = this.#context
+    // Only who says where it stands is sent to followers, so nobody else has to be served by them.
+    const mayFollow = this.#follower === undefined && this.#request.rackId !== ''
+    if (!mayFollow) return partitions.leader(topicId, target.partition)
+    const partition = partitions.replica(topicId, target.partition)
+    return typeof partition === 'number' || partition.isServing ? partition : ErrorCode.NOT_LEADER_OR_FOLLOWER
   }
 }
 

@@ -5,13 +5,16 @@
 // they are ready in time: a partition whose block is still on its way comes back empty, and its fill goes on.
 //   v7  sessions (KIP-227)        v9  leader epoch checked (KIP-320)     v11 the client's rack (KIP-392)
 //   v12 divergence (KIP-595)      v13 topic ids (KIP-516)                v16 the new leader beside the error (KIP-951)
-// Not served on client listeners: fetches of replicas. Not served yet: reading from the nearest replica.
+//
+// A consumer that says its rack is sent to the replica there, if one is in sync, and is served by followers (KIP-392). A
+// broker that keeps a copy gets what is written and not only what is committed; its epoch has to be that of its newest
+// start (KIP-903), and what it asks for says how far it has come (R2).
 
 import type { Image } from '../cluster/image.ts'
 import { topicNamed } from '../cluster/image.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import { fetchApi, type FetchRequest, type FetchResponse } from '../protocol/messages/fetch.ts'
-import { FetchRound } from './fetch-round.ts'
+import { type FetchingBroker, FetchRound } from './fetch-round.ts'
 import { respond } from './fetch-response.ts'
 import type { FetchSessions, FetchTarget, OpenedFetch } from './fetch-session.ts'
 import type { Call, HandlerOf } from './handler.ts'
@@ -38,10 +41,13 @@ export function fetch(context: FetchContext): HandlerOf<typeof fetchApi> {
     api: fetchApi,
 
     async handle(request, call) {
-      if (isFromReplica(request)) return refused(ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
+      const follower = followerOf(request)
+      if (follower !== undefined && context.image.brokers.get(follower.brokerId)?.brokerEpoch !== follower.brokerEpoch) {
+        return refused(ErrorCode.STALE_BROKER_EPOCH)
+      }
       const opened = context.fetchSessions.open(request, call.version)
       if (typeof opened === 'number') return refused(opened)
-      const round = new FetchRound(context, request, targetsOf(context.image, opened, call.version))
+      const round = new FetchRound(context, { request, follower }, targetsOf(context.image, opened, call.version))
       call.onSent((isTaken) => round.release({ isReusable: isTaken }))
       await readUntilEnough(context, round, { request, call })
       return respond(context, opened, round.results)
@@ -51,8 +57,10 @@ export function fetch(context: FetchContext): HandlerOf<typeof fetchApi> {
   }
 }
 
-function isFromReplica(request: FetchRequest): boolean {
-  return request.replicaId >= 0 || request.replicaState.replicaId >= 0
+/** The broker that asks, if one does. Those of before v15 did not say in which start they are, and are none of ours. */
+function followerOf({ replicaId, replicaState }: FetchRequest): FetchingBroker | undefined {
+  if (replicaId < 0 && replicaState.replicaId < 0) return undefined
+  return { brokerId: Math.max(replicaId, replicaState.replicaId), brokerEpoch: replicaState.replicaEpoch }
 }
 
 function refused(errorCode: number): FetchResponse {

@@ -3,7 +3,8 @@
 //   -5 the last in the object store (KIP-1005, v9)    -6 the first that is not there yet (KIP-1023, v11)
 //
 // read_committed sees up to the last stable offset, read_uncommitted up to the high watermark. No record at or behind
-// the timestamp: offset -1. A tier that is away: a retriable error, never "none", which consumers take for an end.
+// the timestamp: offset -1. A leader that does not know yet what was committed before it, or does not know whether it still
+// leads, says so (KIP-207): a position never goes back. A tier that is away: a retriable error, never "none", which consumers take for an end.
 
 import { topicNamed } from '../cluster/image.ts'
 import { isStorageFailure } from '../log/storage-failure.ts'
@@ -61,12 +62,19 @@ async function answer(context: PartitionContext, { name, asked, isCommittedOnly,
   if (asked.timestamp < 0 && (specialSince.get(asked.timestamp) ?? Infinity) > version) {
     return refused(asked, ErrorCode.UNSUPPORTED_VERSION)
   }
+  const unsure = isSettled(asked.timestamp) ? ErrorCode.NONE : partition.certainty()
+  if (unsure !== ErrorCode.NONE) return refused(asked, unsure)
   const endOffset = isCommittedOnly ? partition.lastStableOffset : partition.highWatermark
   const place = placeOf(partition, asked.timestamp, endOffset)
   if (place !== undefined) return found(partition, asked, { offset: place, timestamp: -1 })
   const record = await search(context, partition, { timestamp: asked.timestamp, endOffset })
   if (record === 'unavailable') return refused(asked, ErrorCode.KAFKA_STORAGE_ERROR)
   return found(partition, asked, record ?? { offset: -1, timestamp: -1 })
+}
+
+/** Places that do not follow from how far the partition is committed. */
+function isSettled(timestamp: number): boolean {
+  return timestamp === -2 || timestamp === -4 || timestamp === -5 || timestamp === -6
 }
 
 async function search(context: PartitionContext, partition: Partition, { timestamp, endOffset }: { timestamp: number; endOffset: number }) {

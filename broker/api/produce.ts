@@ -32,7 +32,7 @@ export function produce(context: PartitionContext): HandlerOf<typeof produceApi>
       const topics = request.topicData.map((topic) => {
         const id = call.version >= 13 ? topic.topicId : topicNamed(context.image, topic.name)?.id
         const unknown = call.version >= 13 ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        const appends = topic.partitionData.map((data) => append(context, { id, unknown }, data))
+        const appends = topic.partitionData.map((data) => append(context, { id, unknown, acks, timeoutMs: request.timeoutMs }, data))
         return { name: topic.name, topicId: topic.topicId, appends }
       })
       const responses = []
@@ -55,6 +55,8 @@ interface Target {
   readonly id: Uuid | undefined
   /** What is answered where the topic does not exist. */
   readonly unknown: number
+  readonly acks: number
+  readonly timeoutMs: number
 }
 
 type PartitionData = ProduceRequest['topicData'][number]['partitionData'][number]
@@ -68,13 +70,23 @@ function append(context: PartitionContext, target: Target, data: PartitionData):
       ? { ...refused(index, found), currentLeader: leaderHint(context.image, target.id, index) }
       : refused(index, found === ErrorCode.UNKNOWN_TOPIC_ID ? target.unknown : found)
   }
-  return answer(found, index, found.append(data.records ?? noRecords))
+  return answer({ context, id: target.id, index, partition: found }, found.append(data.records ?? noRecords, target))
 }
 
 const noRecords = Buffer.alloc(0)
 
-async function answer(partition: Partition, index: number, pending: Promise<Appended>): Promise<PartitionAnswer> {
+interface Appending {
+  readonly context: PartitionContext
+  readonly id: Uuid
+  readonly index: number
+  readonly partition: Partition
+}
+
+async function answer({ context, id, index, partition }: Appending, pending: Promise<Appended>): Promise<PartitionAnswer> {
   const appended = await pending
+  if (appended.errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER) {
+    return { ...refused(index, appended.errorCode), currentLeader: leaderHint(context.image, id, index) }
+  }
   if (appended.errorCode !== ErrorCode.NONE) {
     const { errorCode, errorMessage = null, recordIndexes = [] } = appended
     const recordErrors = recordIndexes.map((batchIndex) => ({ batchIndex, batchIndexErrorMessage: errorMessage }))

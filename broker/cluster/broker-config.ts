@@ -62,6 +62,7 @@ const own: readonly Setting[] = [
   setting('group.consumer.session.timeout.ms', 'int', '45000', {
     min: 1, max: intMax, about: 'Session timeout of consumer groups (KIP-848)',
   }),
+  positive('replica.lag.time.max.ms', '5000', 'A follower that was not in step for so long is out of sync'),
   positive('group.consumer.min.heartbeat.interval.ms', '5000', 'The shortest heartbeat interval of consumer groups'),
   positive('group.consumer.max.heartbeat.interval.ms', '15000', 'The longest heartbeat interval of consumer groups'),
   positive('group.consumer.min.session.timeout.ms', '45000', 'The shortest session timeout of consumer groups'),

@@ -21,6 +21,20 @@ export async function clusterIdentity(table: Table, random: Random): Promise<str
 }
 
 /**
+ * Whether the system has run without a break since this directory was last used: then what was written is there, synced or
+ * not. Takes note of this run. `bootId` undefined: nobody knows, so it has not.
+ */
+export async function isSameBoot(disk: Disk, directory: string, bootId: string | undefined): Promise<boolean> {
+  const path = join(directory, 'boot.json')
+  const known = await disk.readFile(path)
+  if (bootId === undefined) return false
+  const text = `${JSON.stringify({ bootId })}\n`
+  if (known?.toString() === text) return true
+  await disk.replaceFile(path, Buffer.from(text))
+  return false
+}
+
+/**
  * The id of a data directory, made with it. Throws where the directory belongs to another broker or cluster: mixing
  * them would serve one cluster's records as another's.
  */

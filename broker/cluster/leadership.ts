@@ -49,8 +49,11 @@ export function planUnfence(image: Image, broker: Pick<BrokerImage, 'brokerId' |
 }
 
 export interface Registration extends Omit<BrokerRegistered, 'type'> {
-  /** Whether all that this disk ever acknowledged is still on it: not after a loss of power that nothing was synced for. */
-  readonly isIntact: boolean
+  /**
+   * Whether all that this disk ever acknowledged of a partition is still on it: not after a loss of power that nothing was
+   * synced for, nor where its files cannot be read.
+   */
+  isIntact(topicId: string, partition: number): boolean
 }
 
 /**
@@ -61,8 +64,9 @@ export interface Registration extends Omit<BrokerRegistered, 'type'> {
 export function planRegistration(image: Image, { isIntact, ...registered }: Registration, rulesOf: RulesOf): MetadataRecord[] {
   const { brokerId, diskId } = registered
   const before = image.brokers.get(brokerId)
-  const hasLost = before !== undefined && (before.diskId !== diskId || !isIntact)
+  const isOtherDisk = before !== undefined && before.diskId !== diskId
   const changes = planEach(image, (partition, topic) => {
+    const hasLost = isOtherDisk || (before !== undefined && !isIntact(topic.id, partition.partition))
     const isOnly = partition.replicas.length === 1
     const isr = hasLost && !isOnly ? partition.isr.filter((id) => id !== brokerId) : partition.isr
     if (partition.leader !== brokerId && (partition.leader >= 0 || !isr.includes(brokerId))) return { isr }
@@ -76,6 +80,22 @@ export function planRegistration(image: Image, { isIntact, ...registered }: Regi
   function isOther(id: number): boolean {
     return id !== brokerId && isAlive(image, id)
   }
+}
+
+/**
+ * A broker cannot serve some of its replicas any more: their disk failed. It leaves the in-sync replicas, whatever that
+ * means, for it has not what was committed (R8); the last one stays, as nobody has more.
+ */
+export function planOffline(
+  image: Image, brokerId: number, of: { readonly isOffline: (topicId: string, partition: number) => boolean; readonly rulesOf: RulesOf },
+): PartitionChanged[] {
+  return planEach(image, (partition, topic) => {
+    if (!partition.replicas.includes(brokerId) || !of.isOffline(topic.id, partition.partition)) return {}
+    const others = partition.isr.filter((id) => id !== brokerId)
+    const isr = others.length > 0 ? others : partition.isr
+    if (partition.leader !== brokerId || isr === partition.isr) return { isr }
+    return elected({ ...partition, isr }, { rules: of.rulesOf(topic.name), canLead: (id) => id !== brokerId && isAlive(image, id) })
+  })
 }
 
 /** Elects where nobody leads. `returning`: brokers that are about to serve, and do not yet in this image. */
@@ -105,23 +125,30 @@ export interface WantedIsr {
   readonly isr: readonly { readonly brokerId: number; readonly brokerEpoch: number }[]
 }
 
+/** What a test may take away. */
+export interface IsrRules {
+  readonly isStaleAllowed?: boolean
+  readonly isOldIncarnationAllowed?: boolean
+}
+
 export type IsrRefusal = 'unknown' | 'fenced' | 'stale' | 'ineligible'
 
 /**
  * The record for a change of the in-sync replicas (AlterPartition, KIP-497, KIP-903). `fenced`: somebody else leads;
  * `stale`: the partition has changed meanwhile; `ineligible`: a replica that would be added is fenced, or started again.
  */
-export function planIsr(image: Image, wanted: WantedIsr): PartitionChanged | IsrRefusal {
+export function planIsr(image: Image, wanted: WantedIsr, rules: IsrRules = {}): PartitionChanged | IsrRefusal {
   const { topicId, partition: index } = wanted
   const partition = image.topics.get(topicId)?.partitions[index]
   if (partition === undefined) return 'unknown'
   if (partition.leader !== wanted.leader || partition.leaderEpoch !== wanted.leaderEpoch) return 'fenced'
-  if (partition.partitionEpoch !== wanted.partitionEpoch) return 'stale'
+  if (partition.partitionEpoch !== wanted.partitionEpoch && !rules.isStaleAllowed) return 'stale'
   for (const { brokerId, brokerEpoch } of wanted.isr) {
     const broker = image.brokers.get(brokerId)
     if (!partition.replicas.includes(brokerId)) return 'ineligible'
     if (partition.isr.includes(brokerId)) continue
-    if (broker === undefined || broker.isFenced || broker.brokerEpoch !== brokerEpoch) return 'ineligible'
+    if (broker === undefined || broker.isFenced) return 'ineligible'
+    if (broker.brokerEpoch !== brokerEpoch && !rules.isOldIncarnationAllowed) return 'ineligible'
   }
   const isr = wanted.isr.map(({ brokerId }) => brokerId)
   if (!isr.includes(wanted.leader)) return 'ineligible'

@@ -17,6 +17,8 @@ export interface MetadataLogOptions {
   readonly itemCharactersMax: number
   /** How often a change is decided anew after it lost a race. */
   readonly attemptsMax: number
+  /** Something was appended by this process, up to this item: others may want to hear of it. */
+  onAppended?(sequence: number): void
 }
 
 /** What to append, and what to answer once it is; or an answer alone, where nothing is to be changed. */
@@ -69,6 +71,7 @@ export class MetadataLog {
         const { committed } = await this.#options.table.commit(items.map(({ write }) => write))
         if (committed) {
           for (const item of items) this.#advance(item.sequence, item.records)
+          this.#options.onAppended?.(this.#image.sequence)
           return answer
         }
         await this.#catchUp()

@@ -19,6 +19,8 @@ export interface CoordinatorDirectory {
   readonly brokerId: number
   /** Where clients find the owner of a shard, or why they cannot (COORDINATOR_NOT_AVAILABLE). */
   ownerOf(kind: CoordinatorKind, shard: number): CoordinatorNode | ErrorCode
+  /** Whether nobody else can own by now what is this broker's; absent: always. */
+  isCertain?(): boolean
 }
 
 /** FNV-1a over the key's UTF-16 code units: cheap, and the same on every broker. */

@@ -93,6 +93,8 @@ export class Groups {
   async look(groupId: string): Promise<Group | ErrorCode> {
     const live = await this.#find(groupId)
     if (typeof live === 'number') return live
+    // A change is decided by the table; who only looks would not learn that somebody else has made one.
+    if (this.#options.directory.isCertain?.() === false) return ErrorCode.COORDINATOR_NOT_AVAILABLE
     if (live.group.membership === undefined && live.isIdle(0)) this.#live.delete(groupId)
     return live.group
   }

@@ -116,6 +116,11 @@ export class PartitionLog {
     return Math.min(this.#written.firstOpenOffset ?? Infinity, highWatermark)
   }
 
+  /** Nothing can be written any more: a sync failed. */
+  get isStopped(): boolean {
+    return this.#writer.isStopped && !this.#isClosing
+  }
+
   /** Of the batches on this disk. */
   get bytes(): number {
     return this.#segments.bytes

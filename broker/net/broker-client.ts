@@ -64,6 +64,7 @@ export class BrokerClient {
   readonly #pool: BufferPool
   readonly #splitter: FrameSplitter
   readonly #waiting = new Map<number, Waiting>()
+  readonly #ended = Promise.withResolvers<void>()
   #nextCorrelationId = 1
   #lost: BrokerUnreachable | undefined
 
@@ -92,6 +93,11 @@ export class BrokerClient {
 
   get isLost(): boolean {
     return this.#lost !== undefined
+  }
+
+  /** Resolves when the connection has ended, for whatever reason. */
+  get lost(): Promise<void> {
+    return this.#ended.promise
   }
 
   /** Rejects with `BrokerUnreachable`, and with `MalformedMessage` where the reply is none. */
@@ -139,6 +145,7 @@ export class BrokerClient {
     const { host, port } = this.#options.address
     const lost = new BrokerUnreachable(`${host}:${port}: ${why}`, cause)
     this.#lost = lost
+    this.#ended.resolve()
     this.#stream.destroy()
     for (const { reject, timer } of this.#waiting.values()) {
       timer.cancel()

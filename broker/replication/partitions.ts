@@ -1,5 +1,5 @@
-// The partitions of this broker, kept in step with the metadata image: what the image gives us is opened, what it takes
-// away is closed, and the records of a deleted topic are removed.
+// The partitions of this broker, kept in step with the metadata image: what it has a replica of is opened, and takes the
+// role that the image says at once; what it has none of any more, and what is left of deleted topics, is removed.
 
 import { emptyImage, type Image, type PartitionImage, type TopicImage } from '../cluster/image.ts'
 import { LogError } from '../log/log-error.ts'
@@ -28,6 +28,9 @@ export class Partitions {
   /** What is carried out, and what is to be. */
   #image: Image = emptyImage
   #wanted: Image = emptyImage
+  /** Roles that are being taken. */
+  readonly #assuming = new Set<Promise<void>>()
+  #isEnlisted = false
   #running: Promise<void> | undefined
   #waiters: { sequence: number; resolve: () => void }[] = []
 
@@ -35,16 +38,29 @@ export class Partitions {
     this.#options = options
   }
 
-  /** The partition, or why this broker does not serve it. */
+  /** The partition, if this broker leads it, or why it does not. */
   leader(topicId: Uuid, partition: number): Partition | ErrorCode {
     const open = this.#topics.get(topicId)?.get(partition)
-    if (open !== undefined) return open
+    return open?.role.kind === 'leads' ? open : this.#absence(topicId, partition)
+  }
+
+  /** The partition, if this broker has a replica of it, whatever its role is. */
+  replica(topicId: Uuid, partition: number): Partition | ErrorCode {
+    return this.#topics.get(topicId)?.get(partition) ?? this.#absence(topicId, partition)
+  }
+
+  #absence(topicId: Uuid, partition: number): ErrorCode {
     const topic = this.#image.topics.get(topicId)
     if (topic === undefined) return ErrorCode.UNKNOWN_TOPIC_ID
     const known = topic.partitions[partition]
     if (known === undefined) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-    if (this.#offline.has(keyOf(topicId, partition))) return ErrorCode.KAFKA_STORAGE_ERROR
-    return ErrorCode.NOT_LEADER_OR_FOLLOWER
+    const isOurs = known.leader === this.#options.brokerId
+    return isOurs && this.#offline.has(keyOf(topicId, partition)) ? ErrorCode.KAFKA_STORAGE_ERROR : ErrorCode.NOT_LEADER_OR_FOLLOWER
+  }
+
+  /** Whether this broker cannot serve its replica: its log could not be opened, or has stopped. */
+  isBroken(topicId: Uuid, partition: number): boolean {
+    return this.#offline.has(keyOf(topicId, partition)) || this.#topics.get(topicId)?.get(partition)?.log.isStopped === true
   }
 
   *[Symbol.iterator](): Generator<Partition> {
@@ -55,10 +71,38 @@ export class Partitions {
     return this.#offline.size
   }
 
-  /** Takes note of a new image; `settled` tells when it is carried out. */
+  /**
+   * Takes note of a new image: roles of partitions that are open change before this returns, and `settled` tells when all
+   * of it is carried out.
+   */
   follow(image: Image): void {
+    const before = this.#wanted
     this.#wanted = image
-    this.#running ??= this.#run()
+    if (this.#isEnlisted) this.#assumeAll(image, before)
+    if (image !== this.#image) this.#running ??= this.#run()
+  }
+
+  /**
+   * This start of the broker is registered: from here on roles are its own. Those that the metadata had before were an
+   * earlier start's, and are never resumed (R8).
+   */
+  enlist(): void {
+    this.#isEnlisted = true
+    this.#assumeAll(this.#wanted, emptyImage)
+  }
+
+  #assumeAll(image: Image, before: Image): void {
+    for (const [topicId, partitions] of this.#topics) {
+      const topic = image.topics.get(topicId)
+      if (topic !== undefined && topic === before.topics.get(topicId)) continue
+      for (const partition of partitions.values()) this.#assume(partition, topic?.partitions[partition.partition])
+    }
+  }
+
+  #assume(partition: Partition, image: PartitionImage | undefined): void {
+    if (image === undefined || !image.replicas.includes(this.#options.brokerId)) return partition.retire()
+    const assumed = partition.assume(image).finally(() => this.#assuming.delete(assumed))
+    this.#assuming.add(assumed)
   }
 
   /** Resolves once this broker serves what the image at this position gives it. */
@@ -83,12 +127,13 @@ export class Partitions {
   async #reopen({ topicId, partition: index }: { readonly topicId: Uuid; readonly partition: number }): Promise<void> {
     const topic = this.#image.topics.get(topicId)
     const partition = topic?.partitions[index]
-    if (topic !== undefined && partition?.leader === this.#options.brokerId) await this.#open(topic, partition)
+    if (topic !== undefined && partition !== undefined && this.#isOurs(partition)) await this.#open(topic, partition)
     else this.#offline.delete(keyOf(topicId, index))
   }
 
   async close(): Promise<void> {
     await this.#running
+    for (const partition of this) partition.retire()
     await Promise.all([...this].map((partition) => this.#options.close(partition)))
     this.#topics.clear()
   }
@@ -97,6 +142,7 @@ export class Partitions {
     while (this.#image !== this.#wanted) {
       const image = this.#wanted
       await this.#reconcile(image)
+      await Promise.all(this.#assuming)
       this.#image = image
       this.#waiters = this.#waiters.filter(({ sequence, resolve }) => {
         if (sequence > image.sequence) return true
@@ -108,26 +154,37 @@ export class Partitions {
   }
 
   async #reconcile(image: Image): Promise<void> {
-    for (const [topicId, partitions] of this.#topics) {
-      if (image.topics.has(topicId)) continue
-      this.#topics.delete(topicId)
-      await Promise.all([...partitions.values()].map((partition) => this.#options.remove(partition)))
+    await Promise.all([...this].filter((partition) => !this.#isIn(image, partition)).map((partition) => this.#remove(partition)))
+    for (const [key, { topicId, partition }] of this.#offline) {
+      if (!this.#isIn(image, { topicId, partition })) this.#offline.delete(key)
     }
-    for (const [key, { topicId }] of this.#offline) if (!image.topics.has(topicId)) this.#offline.delete(key)
     const missing: (() => Promise<void>)[] = []
     for (const topic of image.topics.values()) {
       if (topic === this.#image.topics.get(topic.id)) continue
-      for (const partition of topic.partitions) this.#compare(topic, partition, missing)
+      for (const partition of topic.partitions) {
+        const isKnown = this.#topics.get(topic.id)?.has(partition.partition) || this.#offline.has(keyOf(topic.id, partition.partition))
+        if (this.#isOurs(partition) && !isKnown) missing.push(() => this.#open(topic, partition))
+      }
     }
     await inParallel(missing, this.#options.openingMax)
   }
 
-  #compare(topic: TopicImage, partition: PartitionImage, missing: (() => Promise<void>)[]): void {
-    if (partition.leader !== this.#options.brokerId) return
-    const open = this.#topics.get(topic.id)?.get(partition.partition)
-    const isOffline = this.#offline.has(keyOf(topic.id, partition.partition))
-    if (open === undefined && !isOffline) missing.push(() => this.#open(topic, partition))
-    else if (open !== undefined && open.leaderEpoch !== partition.leaderEpoch) open.lead(partition.leaderEpoch)
+  #isOurs({ replicas }: PartitionImage): boolean {
+    return replicas.includes(this.#options.brokerId)
+  }
+
+  #isIn(image: Image, { topicId, partition }: { readonly topicId: Uuid; readonly partition: number }): boolean {
+    const known = image.topics.get(topicId)?.partitions[partition]
+    return known !== undefined && this.#isOurs(known)
+  }
+
+  async #remove(partition: Partition): Promise<void> {
+    const { topicId } = partition
+    const partitions = this.#topics.get(topicId)
+    partitions?.delete(partition.partition)
+    if (partitions?.size === 0) this.#topics.delete(topicId)
+    partition.retire()
+    await this.#options.remove(partition)
   }
 
   async #open(topic: TopicImage, partition: PartitionImage): Promise<void> {
@@ -138,6 +195,9 @@ export class Partitions {
       if (partitions === undefined) this.#topics.set(topic.id, (partitions = new Map()))
       partitions.set(partition.partition, open)
       this.#offline.delete(key)
+      // The newest: what was to be opened may have changed hands meanwhile.
+      const newest = this.#wanted.topics.get(topic.id)?.partitions[partition.partition]
+      if (this.#isEnlisted) this.#assume(open, newest)
     } catch (cause) {
       this.#offline.set(key, { topicId: topic.id, partition: partition.partition, isFinal: cause instanceof LogError })
       this.#options.onFault(topic, partition.partition, cause)

@@ -8,15 +8,16 @@ export interface LogSourceOptions {
   readonly topicName: string
   readonly partition: number
   readonly leaderEpoch: number
+  readonly isFollower: boolean
   highWatermark(): number
   config(): TierConfig
 }
 
 /** A log on local disk as the tier sees it, for one term. Only what is durable here counts as there. */
 export function logSource(options: LogSourceOptions): TierSource {
-  const { log, topicId, topicName, partition, leaderEpoch, highWatermark, config } = options
+  const { log, topicId, topicName, partition, leaderEpoch, isFollower, highWatermark, config } = options
   return {
-    topicId, topicName, partition, leaderEpoch, config,
+    topicId, topicName, partition, leaderEpoch, isFollower, config,
     get logStartOffset() {
       return log.logStartOffset
     },

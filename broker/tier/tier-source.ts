@@ -1,13 +1,15 @@
 import type { AbortedTransaction, SealedSegment } from '../log/sealed-segment.ts'
 import type { Uuid } from '../runtime/random.ts'
 
-/** What the tier needs of a partition that this broker leads: the log satisfies it with an adapter. */
+/** What the tier needs of a replica on this broker: the log satisfies it with an adapter. */
 export interface TierSource {
   readonly topicId: Uuid
   readonly topicName: string
   readonly partition: number
   /** Of this term; another term is another source. */
   readonly leaderEpoch: number
+  /** Another broker leads and uploads: here the manifest is only read, for readers and for what the disk need not keep. */
+  readonly isFollower?: boolean
   readonly logStartOffset: number
   /** The first offset on local disk. */
   readonly localStartOffset: number

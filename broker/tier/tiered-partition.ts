@@ -1,5 +1,6 @@
-// One partition's tier, for one term of leadership. Until the manifest is claimed at this term's epoch nothing is
-// uploaded, retained, evicted or answered about the log's start: a leader knows nothing before it has looked.
+// One partition's tier, for one term of a leader or a follower. Until the manifest is claimed at this term's epoch nothing
+// is uploaded, retained, evicted or answered about the log's start: a leader knows nothing before it has looked. A follower
+// looks at the manifest now and then, and evicts by what it has seen there.
 
 import type { Clock } from '../runtime/clock.ts'
 import { type ColdRead, ColdReader, type ColdReadResult } from './cold-reader.ts'
@@ -50,6 +51,7 @@ export interface TieredPartitionLimits {
 type State =
   | { readonly kind: 'opening' }
   | { readonly kind: 'leading' }
+  | { readonly kind: 'following' }
   /** Another leader has claimed the partition, or the topic is gone: only reads are left. */
   | { readonly kind: 'fenced' }
   | { readonly kind: 'closed' }
@@ -74,9 +76,13 @@ export class TieredPartition {
     return this.#options.upload.name
   }
 
-  /** Whether the manifest was claimed in this term. */
+  /** Whether the manifest was claimed, or by a follower seen, in this term. */
   get isReady(): boolean {
-    return this.#state.kind === 'leading' && this.#options.manifest.head !== undefined
+    return this.#isAtWork && this.#options.manifest.head !== undefined
+  }
+
+  get #isAtWork(): boolean {
+    return this.#state.kind === 'leading' || this.#state.kind === 'following'
   }
 
   /** Exclusive: what lies below is in the tier. 0 where nothing is, or is known to be. */
@@ -123,7 +129,7 @@ export class TieredPartition {
 
   /** Says that a segment was sealed, or that the last stable offset has moved past one. */
   sealed(): void {
-    if (this.isReady) this.#options.uploader.offer(this.#options.upload)
+    if (this.isReady && this.#state.kind === 'leading') this.#options.uploader.offer(this.#options.upload)
   }
 
   /**
@@ -159,7 +165,7 @@ export class TieredPartition {
    * nor store is asked. Never rejects.
    */
   async evict(now: number): Promise<void> {
-    if (this.#state.kind !== 'leading' || this.#ticking !== undefined || this.#isEvicting) return
+    if (!this.#isAtWork || this.#ticking !== undefined || this.#isEvicting) return
     this.#isEvicting = true
     await this.#attempt('eviction', () => this.#evict(now, this.#options.isClockTrusted()))
     this.#isEvicting = false
@@ -175,6 +181,7 @@ export class TieredPartition {
   }
 
   async #tick(now: number): Promise<void> {
+    if (this.#options.source.isFollower) return this.#tickAsFollower(now)
     do {
       this.#ticksAgain = false
       if (!(await this.#attempt('claiming the manifest', () => this.#claim()))) return
@@ -184,6 +191,14 @@ export class TieredPartition {
       await this.#attempt('eviction', () => this.#evict(now, isClockTrusted))
       if (isClockTrusted) await this.#attempt('sweeping', () => this.#sweep(now))
     } while (this.#ticksAgain && this.#state.kind === 'leading')
+  }
+
+  async #tickAsFollower(now: number): Promise<void> {
+    const isSeen = await this.#attempt('reading the manifest', async () => {
+      await this.#options.manifest.refresh()
+      if (this.#state.kind === 'opening') this.#state = { kind: 'following' }
+    })
+    if (isSeen) await this.#attempt('eviction', () => this.#evict(now, this.#options.isClockTrusted()))
   }
 
   /**
@@ -263,7 +278,8 @@ export class TieredPartition {
   async #evict(now: number, isClockTrusted: boolean): Promise<void> {
     const { manifest, source, onEvent } = this.#options
     const { head } = manifest
-    if (head === undefined || !manifest.isClaimed) return
+    // What a follower has seen may be old by now, but what was in the tier then is there, or deleted for good.
+    if (head === undefined || !(manifest.isClaimed || source.isFollower)) return
     const local = source.sealedSegments()
     const offset = planEviction({ now, isClockTrusted, config: source.config(), head, local, localBytes: source.localBytes })
     if (offset <= (local[0]?.baseOffset ?? Infinity)) return
@@ -294,7 +310,7 @@ export class TieredPartition {
   }
 
   async #attempt(task: string, run: () => Promise<void>): Promise<boolean> {
-    if (this.#state.kind !== 'opening' && this.#state.kind !== 'leading') return false
+    if (this.#state.kind !== 'opening' && !this.#isAtWork) return false
     try {
       await run()
       return true

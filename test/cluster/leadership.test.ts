@@ -16,7 +16,7 @@ function apply(image: Image, records: readonly MetadataRecord[]): Image {
 }
 
 function registration(brokerId: number, overrides: Partial<Registration> = {}): Registration {
-  return { brokerId, incarnation: 'i', diskId: `disk of ${brokerId}`, host: 'h', port: 1, rack: null, isIntact: true, ...overrides }
+  return { brokerId, incarnation: 'i', diskId: `disk of ${brokerId}`, host: 'h', port: 1, rack: null, isIntact: () => true, ...overrides }
 }
 
 /** Brokers 1 to 4, and a topic with these replicas. */
@@ -72,7 +72,7 @@ test('a broker that starts again leads what only it can, in a new epoch, and han
   assert.deepEqual([partition(image, 1).leader, partition(image, 1).leaderEpoch], [1, 1])
 })
 
-for (const [what, lost] of [['another disk', { diskId: 'new' }], ['a disk that lost its end', { isIntact: false }]] as const) {
+for (const [what, lost] of [['another disk', { diskId: 'new' }], ['a disk that lost its end', { isIntact: () => false }]] as const) {
   test(`a broker that returns with ${what} is in sync with nothing, and the only replica leads what it has`, () => {
     let image = cluster([1, 2, 3], [1])
     image = apply(image, planFence(image, epochOf(image, 2), rulesOf))

@@ -8,7 +8,7 @@ import { batchesIn } from '../../broker/protocol/record-batch.ts'
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
 import { recordsOf } from '../../broker/protocol/records.ts'
 import type { ColdTier } from '../../broker/replication/cold-tier.ts'
-import { Partition, type ReadRequest } from '../../broker/replication/partition.ts'
+import type { Partition, ReadRequest } from '../../broker/replication/partition.ts'
 import { BufferPool } from '../../broker/runtime/buffer-pool.ts'
 import { ColdTierView } from '../../broker/tier/cold-tier-view.ts'
 import { InProcessTierIo } from '../../broker/tier/in-process-tier-io.ts'
@@ -21,6 +21,7 @@ import type { TieredPartition } from '../../broker/tier/tiered-partition.ts'
 import { directory, LogWorld, topicId } from '../log/log-world.ts'
 import { aBatch, aMoment } from '../support/a-batch.ts'
 import { MemoryTable } from '../support/memory-table.ts'
+import { aLeadingPartition } from '../support/a-leading-partition.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { TroubledStore } from './troubled-store.ts'
 
@@ -47,7 +48,7 @@ class PartitionWorld {
       pool: new BufferPool(1 << 20), openBatch: (batch) => recordsOf(batch, { bytesMax: 1 << 24 }), keyless: () => [],
       onFault: (cause) => this.faults.push(cause),
     })
-    const partition = new Partition({ topicId, topicName: 'orders', partition: 0, log, leaderEpoch: ++this.leaderEpoch })
+    const partition = await aLeadingPartition({ topicId, log, clock, leaderEpoch: ++this.leaderEpoch })
     const small = { blockBytes: 512, checksumBytes: 128, indexIntervalBytes: 128, blockFileBytesMax: 0, failureHoldMs: 0 }
     const limits = { ...tierIoLimits, ...small }
     const io = await InProcessTierIo.open({
@@ -58,7 +59,7 @@ class PartitionWorld {
       onEvent: (event) => this.events.push(event),
     })
     const tiered = tier.open(logSource({
-      log, topicId, topicName: 'orders', partition: 0, leaderEpoch: partition.leaderEpoch,
+      log, topicId, topicName: 'orders', partition: 0, leaderEpoch: partition.leaderEpoch, isFollower: false,
       highWatermark: () => partition.highWatermark, config: () => this.config,
     }))
     // The views fit although neither folder knows the other.
@@ -111,7 +112,7 @@ async function produce(partition: Partition, seed: number): Promise<void> {
     const made = producerId === 0
       ? aBatch({ records, timestamp, fill: count })
       : aBatch({ records, timestamp, fill: count, producerId: 10 * seed + producerId, producerEpoch: 0, baseSequence })
-    const { errorCode, errorMessage } = await partition.append(made)
+    const { errorCode, errorMessage } = await partition.append(made, { acks: -1, timeoutMs: 1000 })
     assert.equal(errorCode, ErrorCode.NONE, errorMessage)
     sequences.set(producerId, baseSequence + records)
   }

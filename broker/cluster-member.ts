@@ -1,0 +1,192 @@
+// What makes a broker one of a cluster: its session and registration, the metadata that it keeps up with, its connections
+// to the others, the copies that it keeps, and its turn at looking after them all.
+
+import type { BrokerConfig } from './cluster/broker-config.ts'
+import { Controller } from './cluster/controller.ts'
+import { aliveBrokers, type Image, isAlive } from './cluster/image.ts'
+import { planFence, planOffline, planRegistration, type Registration, type RulesOf } from './cluster/leadership.ts'
+import { Membership } from './cluster/membership.ts'
+import type { MetadataLog } from './cluster/metadata-log.ts'
+import { MetadataPoll } from './cluster/metadata-poll.ts'
+import type { Config } from './config.ts'
+import { limits } from './limits.ts'
+import { Peers } from './net/peers.ts'
+import { IsrChanges } from './replication/isr-changes.ts'
+import type { TermSurroundings } from './replication/leader-term.ts'
+import type { Partition } from './replication/partition.ts'
+import type { Partitions } from './replication/partitions.ts'
+import { ReplicaFetchers } from './replication/replica-fetchers.ts'
+import type { Rules } from './replication/rules.ts'
+import { type Clock, sleep } from './runtime/clock.ts'
+import type { Logger } from './runtime/logger.ts'
+import type { Network } from './runtime/network.ts'
+import type { Uuid } from './runtime/random.ts'
+import type { Table } from './table/table.ts'
+
+export interface ClusterMemberOptions {
+  readonly config: Config
+  readonly clock: Clock
+  readonly network: Network
+  readonly logger: Logger
+  readonly table: Table
+  readonly metadata: MetadataLog
+  readonly brokerConfig: BrokerConfig
+  readonly incarnation: Uuid
+  /** For tests: a broker keeps all of them. */
+  readonly rules?: Rules | undefined
+  rejoin(partition: Partition, leader: { readonly logStartOffset: number }): Promise<void>
+  onReplaced(): void
+}
+
+/** What a broker says of itself when it registers. */
+export type Introduction = Pick<Registration, 'diskId' | 'host' | 'port' | 'isIntact'>
+
+export class ClusterMember {
+  readonly around: TermSurroundings
+  readonly rulesOf: RulesOf
+  readonly #options: ClusterMemberOptions
+  readonly #peers: Peers
+  readonly #fetchers: ReplicaFetchers
+  readonly #isrChanges: IsrChanges
+  #membership: Membership | undefined
+  #controller: Controller | undefined
+  #poll: MetadataPoll | undefined
+
+  constructor(options: ClusterMemberOptions) {
+    const { config, clock, network, logger, metadata, brokerConfig, rules } = options
+    this.#options = options
+    this.rulesOf = cachedRules(brokerConfig)
+    this.around = {
+      clock, ...(rules === undefined ? {} : { rules }),
+      minIsr: (topicName) => this.rulesOf(topicName).minIsr,
+      lagMsMax: () => brokerConfig.number('replica.lag.time.max.ms'),
+      isAlive: (brokerId) => isAlive(metadata.image, brokerId),
+      hasSession: () => this.#membership?.isHeld === true,
+    }
+    this.#peers = new Peers({
+      network, clock, brokerId: config.id, limits: limits.peers, addresses: config.peer, image: () => metadata.image,
+      onRefused: (broker) => this.#suspect(broker.brokerId),
+    })
+    this.#fetchers = new ReplicaFetchers({
+      clock, limits: limits.replication, rejoin: options.rejoin,
+      self: { brokerId: config.id, brokerEpoch: () => this.#membership?.brokerEpoch ?? -1 },
+      connect: (brokerId) => this.#peers.connect(brokerId),
+      onSilence: (leader, cause) => logger.debug({ leader, cause }, 'a leader does not answer'),
+      onFault: ({ topicName: topic, partition }, what, cause) => logger.warn({ topic, partition, what, cause }, 'a copy does not keep up'),
+    })
+    this.#isrChanges = new IsrChanges({
+      metadata, clock, brokerId: config.id, retryMs: limits.replication.changeRetryMs, partitionsMax: limits.replication.changePartitionsMax,
+      ...(rules === undefined ? {} : { rules }),
+      onFault: (cause) => logger.warn({ cause }, 'the in-sync replicas could not be changed'),
+    })
+  }
+
+  onOutOfSync(partition: Partition): void {
+    this.#isrChanges.ask(partition)
+  }
+
+  onRole(partition: Partition): void {
+    this.#fetchers.update(partition)
+  }
+
+  /** Somebody has appended to the metadata log. */
+  hinted(sequence: number): void {
+    if (sequence > this.#options.metadata.image.sequence) this.#poll?.lookNow()
+  }
+
+  /** This process has. */
+  appended(sequence: number): void {
+    this.#peers.hint(sequence)
+  }
+
+  /** Makes this start known, after which partitions take their roles. Throws `TableError`. */
+  async join(partitions: Partitions, introduction: Introduction): Promise<void> {
+    const { config, clock, table, metadata, logger, incarnation } = this.#options
+    const { sessionMs: ttlMs, ...rest } = limits.cluster
+    const shared = { table, clock, metadata, incarnation, limits: { ttlMs, ...rest }, rulesOf: this.rulesOf }
+    this.#membership = await Membership.begin({
+      ...shared, brokerId: config.id, onReplaced: this.#options.onReplaced,
+      onFault: (cause, doing) => logger.warn({ cause, doing }, 'the session could not be looked after'),
+    })
+    const registration = { brokerId: config.id, incarnation, rack: config.rack ?? null, ...introduction }
+    await metadata.change((image) => ({ records: planRegistration(image, registration, this.rulesOf), answer: undefined }))
+    this.#membership.registered(metadata.image.brokers.get(config.id)!.brokerEpoch)
+    partitions.enlist()
+    this.#peers.follow(metadata.image)
+    metadata.onChange((image) => this.#peers.follow(image))
+    this.#poll = new MetadataPoll({
+      metadata, clock, everyMs: rest.pollEveryMs, everyMsMin: rest.pollEveryMsMin,
+      onFault: (cause) => logger.debug({ cause }, 'the metadata could not be looked at'),
+    })
+    this.#controller = new Controller({
+      ...shared,
+      onFault: (cause) => logger.debug({ cause }, 'the cluster could not be looked after'),
+      onFenced: ({ brokerId }, why) => logger.warn({ broker: brokerId, why }, 'a broker is taken for dead'),
+    })
+  }
+
+  /** Whether this broker looks after the cluster now. */
+  get isController(): boolean {
+    return this.#controller?.isActive === true
+  }
+
+  get brokerEpoch(): number {
+    return this.#membership?.brokerEpoch ?? -1
+  }
+
+  /** Replicas that this broker cannot serve leave the in-sync replicas, and what it led goes to others. Throws `TableError`. */
+  async giveUp(isOffline: (topicId: Uuid, partition: number) => boolean): Promise<void> {
+    const { metadata, config } = this.#options
+    const plan = (image: Image) => planOffline(image, config.id, { isOffline, rulesOf: this.rulesOf })
+    if (plan(metadata.image).length === 0) return
+    await metadata.change((image) => ({ records: plan(image), answer: undefined }))
+  }
+
+  /** Hands over what it leads, where there is anybody, and waits until clients have heard of it. */
+  async leave(): Promise<void> {
+    const { metadata, config, clock, logger } = this.#options
+    await this.#membership?.end()
+    const own = metadata.image.brokers.get(config.id)
+    if (own === undefined || aliveBrokers(metadata.image).length < 2) return
+    try {
+      await metadata.change((image) => ({ records: planFence(image, own, this.rulesOf), answer: undefined }))
+      await sleep(clock, limits.cluster.handOverMs)
+    } catch (cause) {
+      logger.warn({ cause }, 'nothing could be handed over; others take over once the session is over')
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#controller?.stop(), this.#poll?.stop(), this.#fetchers.stop(), this.#isrChanges.stop()])
+    this.#peers.close()
+  }
+
+  /** Nobody listens where a broker was. Whoever notices says so: waiting for its session to end would only take longer. */
+  #suspect(brokerId: number): void {
+    const { metadata, logger } = this.#options
+    const broker = metadata.image.brokers.get(brokerId)
+    if (broker === undefined) return
+    this.#controller?.fence(broker, 'its process has ended').catch((cause: unknown) => {
+      logger.warn({ cause, broker: brokerId }, 'a broker that has ended could not be taken out')
+    })
+  }
+}
+
+/** A topic's rules, read anew when something was changed: they are asked for at every append. */
+function cachedRules(config: BrokerConfig): RulesOf {
+  let version = -1
+  const known = new Map<string, ReturnType<RulesOf>>()
+  return (topicName) => {
+    if (version !== config.version) {
+      version = config.version
+      known.clear()
+    }
+    let rules = known.get(topicName)
+    if (rules === undefined) {
+      const topic = config.topic(topicName)
+      rules = { minIsr: topic.number('min.insync.replicas'), isUncleanElectionAllowed: topic.flag('unclean.leader.election.enable') }
+      known.set(topicName, rules)
+    }
+    return rules
+  }
+}

@@ -1,0 +1,109 @@
+// What has to be done by somebody, now and then, for the whole cluster: take brokers for dead whose sessions are over, elect
+// where nobody leads, give leadership back to where it was placed. One broker at a time holds the lease for it. Two at once
+// are harmless: each change is decided on the newest metadata, and made once.
+
+import { type Clock, sleep } from '../runtime/clock.ts'
+import type { Uuid } from '../runtime/random.ts'
+import type { Table } from '../table/table.ts'
+import { aliveBrokers, type BrokerImage, type Image } from './image.ts'
+import { Lease, type LeaseLimits, LeaseWatch } from './lease.ts'
+import { planElections, planFence, planPreferred, type RulesOf } from './leadership.ts'
+import { sessionsPartition } from './membership.ts'
+import type { MetadataLog } from './metadata-log.ts'
+import type { MetadataRecord } from './metadata-record.ts'
+
+export interface ControllerLimits extends LeaseLimits {
+  /** Milliseconds between two looks at whether leaders are where they were placed. */
+  readonly balanceEveryMs: number
+}
+
+export interface ControllerOptions {
+  readonly table: Table
+  readonly clock: Clock
+  readonly metadata: Pick<MetadataLog, 'image' | 'change'>
+  readonly incarnation: Uuid
+  readonly limits: ControllerLimits
+  readonly rulesOf: RulesOf
+  onFault(cause: unknown): void
+  onFenced(broker: BrokerImage, why: string): void
+}
+
+export class Controller {
+  readonly #options: ControllerOptions
+  readonly #lease: Lease
+  readonly #stopping = new AbortController()
+  readonly #done: Promise<void>
+  #watch: LeaseWatch
+  #balancedAt: number
+
+  constructor(options: ControllerOptions) {
+    const { table, clock, incarnation, limits, onFault } = options
+    this.#options = options
+    this.#watch = new LeaseWatch(limits)
+    this.#balancedAt = clock.monotonic()
+    this.#lease = new Lease({
+      table, clock, limits, holder: incarnation, key: { partition: 'controller', sort: 'lease' }, onFault,
+    })
+    this.#done = this.#run()
+  }
+
+  /** Whether this broker does it now. */
+  get isActive(): boolean {
+    return this.#lease.isHeld
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#done
+    await this.#lease.release()
+  }
+
+  /** Somebody has evidence that a broker is gone, and need not wait for its session to end. Throws `TableError`. */
+  async fence(broker: BrokerImage, why: string): Promise<void> {
+    const { metadata, rulesOf, onFenced } = this.#options
+    const isFenced = await metadata.change((image) => {
+      const records = planFence(image, broker, rulesOf)
+      return { records, answer: records.length > 0 }
+    })
+    if (isFenced) onFenced(broker, why)
+  }
+
+  async #run(): Promise<void> {
+    const { clock, limits, onFault } = this.#options
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      try {
+        const wasActive = this.isActive
+        if (await this.#lease.acquire()) {
+          // What was seen in an earlier time of duty says nothing about now.
+          if (!wasActive) this.#watch = new LeaseWatch(limits)
+          await this.#duty()
+        }
+      } catch (cause) {
+        onFault(cause)
+      }
+      await sleep(clock, limits.renewEveryMs, signal)
+    }
+  }
+
+  async #duty(): Promise<void> {
+    const { table, clock, metadata, limits, rulesOf } = this.#options
+    const sessions = await table.query(sessionsPartition, {})
+    const now = clock.monotonic()
+    this.#watch.observe(sessions, now)
+    for (const broker of aliveBrokers(metadata.image)) {
+      if (!this.#watch.isAlive(String(broker.brokerId), broker.incarnation, now)) await this.fence(broker, 'its session is over')
+    }
+    await this.#change((image) => planElections(image, [], rulesOf))
+    if (now - this.#balancedAt < limits.balanceEveryMs) return
+    this.#balancedAt = now
+    await this.#change(planPreferred)
+  }
+
+  /** Planned on what is known first, so that nothing is asked of the table where there is nothing to do. */
+  async #change(plan: (image: Image) => MetadataRecord[]): Promise<void> {
+    const { metadata } = this.#options
+    if (plan(metadata.image).length === 0) return
+    await metadata.change((image) => ({ records: plan(image), answer: undefined }))
+  }
+}
