@@ -133,7 +133,8 @@ export class Broker {
       metadata, config: brokerConfig, random, partitionsPerTopicMax: limits.metadata.partitionsPerTopicMax,
       settled: (sequence) => partitions.settled(sequence),
     })
-    const directory = coordinatorDirectory({ brokerId: config.id, image: () => metadata.image, hasSession: () => member.around.hasSession() })
+    const { hasSession } = member.around
+    const directory = coordinatorDirectory({ brokerId: config.id, image: () => metadata.image, hasSession })
     const groups = openGroups(runtime, { metadata, brokerConfig, directory })
     const router: Router = new Router({
       clock,
@@ -299,7 +300,7 @@ async function openPartitions(
 ): Promise<Partitions> {
   const partitions = new Partitions({
     brokerId: config.id, openingMax: limits.partitions.openingMax,
-    open: (topic, partition) => store.open(topic, partition),
+    open: (topic, partition, known) => store.open(topic, partition, known),
     close: (partition) => store.close(partition),
     remove: (partition) => store.remove(partition),
     onFault: (topic, partition, cause) => logger.error({ topic: topic.name, partition, cause }, 'a partition is offline'),

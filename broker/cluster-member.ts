@@ -75,7 +75,8 @@ export class ClusterMember {
       onFault: ({ topicName: topic, partition }, what, cause) => logger.warn({ topic, partition, what, cause }, 'a copy does not keep up'),
     })
     this.#isrChanges = new IsrChanges({
-      metadata, clock, brokerId: config.id, retryMs: limits.replication.changeRetryMs, partitionsMax: limits.replication.changePartitionsMax,
+      metadata, clock, brokerId: config.id,
+      retryMs: limits.replication.changeRetryMs, partitionsMax: limits.replication.changePartitionsMax,
       ...(rules === undefined ? {} : { rules }),
       onFault: (cause) => logger.warn({ cause }, 'the in-sync replicas could not be changed'),
     })

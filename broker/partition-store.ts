@@ -67,7 +67,7 @@ export class PartitionStore {
   }
 
   /** Throws `LogError` where the files contradict themselves, `DiskError` from the disk. */
-  async open(topic: TopicImage, partition: PartitionImage): Promise<Partition> {
+  async open(topic: TopicImage, partition: PartitionImage, known: { readonly isNew: boolean }): Promise<Partition> {
     const { disk, clock, logger, config, isSynced } = this.#options
     const name = { topic: topic.name, partition: partition.partition }
     const log = await PartitionLog.open({
@@ -78,7 +78,7 @@ export class PartitionStore {
       keyless: keylessRecords,
       onFault: (cause, effect) => logger.error({ ...name, cause, effect }, 'a log failed'),
     })
-    await this.#restore(log, topic, partition)
+    if (!known.isNew) await this.#restore(log, topic, partition)
     if (log.tornBytes > 0) logger.warn({ ...name, tornBytes: log.tornBytes }, 'a torn write was cut off at the end of a log')
     const { brokerId, around, onOutOfSync } = this.#options
     return new Partition({
@@ -91,12 +91,12 @@ export class PartitionStore {
   }
 
   /**
-   * A log that is empty although the partition was led before has lost its disk. It goes on behind what is in the tier
+   * A log that is empty although the partition is not new may have lost its disk. It goes on behind what is in the tier
    * (KIP-1023): offsets below are taken. Throws `TierError` where nobody knows, and then it must not be opened.
    */
-  async #restore(log: PartitionLog, topic: TopicImage, { partition, leaderEpoch }: PartitionImage): Promise<void> {
+  async #restore(log: PartitionLog, topic: TopicImage, { partition }: PartitionImage): Promise<void> {
     const { tier, config, logger } = this.#options
-    if (log.endOffset > 0 || leaderEpoch === 0 || !config.topic(topic.name).isTiered) return
+    if (log.endOffset > 0 || !config.topic(topic.name).isTiered) return
     const point = await tier.restorePoint({ topicId: topic.id, partition })
     if (point === undefined) return
     const { offset, logStartOffset, epochs, producers } = point
@@ -116,7 +116,8 @@ export class PartitionStore {
     const { offset, logStartOffset, epochs, producers } = isBehind
       ? { offset: leader.logStartOffset, logStartOffset: leader.logStartOffset, epochs: [], producers: noProducers }
       : point
-    logger.warn({ topic, partition: index, from: log.endOffset, to: offset }, 'the leader has nothing that goes on from here: beginning anew')
+    const begun = { topic, partition: index, from: log.endOffset, to: offset }
+    logger.warn(begun, 'the leader has nothing that goes on from here: beginning anew')
     await log.startFresh(offset, { epochs, producers: producers.length > 0 ? producers : undefined, logStartOffset })
   }
 

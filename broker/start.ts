@@ -1,5 +1,6 @@
 // Puts a broker on the real machine, and takes it off again when the system says so.
 
+import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Logger as PinoLogger, pino } from 'pino'
 import { Broker } from './broker.ts'
@@ -43,7 +44,8 @@ async function run(config: Config, logger: PinoLogger): Promise<void> {
     openTierIo(config, logger),
   ])
   const broker = await Broker.start(config, {
-    clock: nodeClock, random: nodeRandom, disk: nodeDisk, network: nodeNetwork, logger, metrics, table, tierIo,
+    clock: nodeClock, random: nodeRandom, disk: nodeDisk, network: nodeNetwork, logger, metrics, table, tierIo, bootId: bootId(),
+    onReplaced: () => die(logger, undefined, `another process has started as broker ${config.id}`),
   })
   const http = await serveHttp(config, broker, metrics)
   const { host } = config.listen
@@ -68,6 +70,15 @@ function openTierIo(config: Config, logger: PinoLogger): Promise<TierIo> {
     onFault: (fault) => logger.warn({ fault }, 'the tier\'s thread had a fault that costs speed only'),
     onDeath: (cause) => die(logger, cause, 'the tier\'s thread ended'),
   })
+}
+
+/** Linux says which run of the system this is; where nobody says, nothing is assumed of what was not synced. */
+function bootId(): string | undefined {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  } catch {
+    return undefined
+  }
 }
 
 /** What nobody caught has left the process in a state that nobody knows. */

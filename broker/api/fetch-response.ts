@@ -32,8 +32,9 @@ export function respond(context: PartitionContext, opened: OpenedFetch, results:
 }
 
 function isNews({ target, read, preferredReplica }: FetchResult): boolean {
-  return read.bytes > 0 || preferredReplica !== undefined || read.errorCode !== ErrorCode.NONE || target.hadError || read.divergingEpoch !== undefined ||
-    read.highWatermark !== target.toldHighWatermark || read.logStartOffset !== target.toldLogStartOffset
+  return read.bytes > 0 || preferredReplica !== undefined || read.errorCode !== ErrorCode.NONE || target.hadError ||
+    read.divergingEpoch !== undefined || read.highWatermark !== target.toldHighWatermark ||
+    read.logStartOffset !== target.toldLogStartOffset
 }
 
 function remember({ target, read }: FetchResult, { session }: OpenedFetch): void {

@@ -4,7 +4,8 @@
 //
 // read_committed sees up to the last stable offset, read_uncommitted up to the high watermark. No record at or behind
 // the timestamp: offset -1. A leader that does not know yet what was committed before it, or does not know whether it still
-// leads, says so (KIP-207): a position never goes back. A tier that is away: a retriable error, never "none", which consumers take for an end.
+// leads, says so (KIP-207): a position never goes back. A tier that is away: a retriable error, never "none", which
+// consumers take for an end.
 
 import { topicNamed } from '../cluster/image.ts'
 import { isStorageFailure } from '../log/storage-failure.ts'

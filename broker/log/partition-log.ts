@@ -192,7 +192,8 @@ export class PartitionLog {
   #problemWith(batch: RecordBatch): Appended | undefined {
     const { baseOffset, leaderEpoch } = batch
     if (!batch.isIntact()) return failed(ErrorCode.CORRUPT_MESSAGE, `the batch at ${baseOffset} does not match its checksum`)
-    if (baseOffset !== this.#endOffset) return failed(ErrorCode.OFFSET_OUT_OF_RANGE, `a batch at ${baseOffset}, and ${this.#endOffset} is next`)
+    const next = this.#endOffset
+    if (baseOffset !== next) return failed(ErrorCode.OFFSET_OUT_OF_RANGE, `a batch at ${baseOffset}, and ${next} is next`)
     if (leaderEpoch >= (this.epochs.latest ?? 0)) return undefined
     return failed(ErrorCode.CORRUPT_MESSAGE, `the batch at ${baseOffset} is of epoch ${leaderEpoch}, behind one of ${this.epochs.latest}`)
   }

@@ -93,7 +93,9 @@ export class LeaderTerm {
   }
 
   /** The answer to what was appended: at once for acks 0 and 1, for -1 once it is committed, at most after `timeoutMs`. */
-  acknowledge(appended: Appended, { acks, timeoutMs }: { readonly acks: number; readonly timeoutMs: number }): Appended | Promise<Appended> {
+  acknowledge(
+    appended: Appended, { acks, timeoutMs }: { readonly acks: number; readonly timeoutMs: number },
+  ): Appended | Promise<Appended> {
     if (this.#isOver) return failed(ErrorCode.NOT_LEADER_OR_FOLLOWER, 'another broker leads by now')
     if (acks !== -1) {
       return this.mayAnswerAlone ? appended : failed(ErrorCode.NOT_LEADER_OR_FOLLOWER, 'the session is over, and another broker may lead')

@@ -11,8 +11,8 @@ export interface PartitionsOptions {
   readonly brokerId: number
   /** Logs that are opened at the same time. */
   readonly openingMax: number
-  /** Opens a partition's log and its part in the tier. */
-  open(topic: TopicImage, partition: PartitionImage): Promise<Partition>
+  /** Opens a partition's log and its part in the tier. A new one was created just now: nobody can have had records of it. */
+  open(topic: TopicImage, partition: PartitionImage, known: { readonly isNew: boolean }): Promise<Partition>
   /** Closes a partition for good and removes its records: its topic was deleted. */
   remove(partition: Partition): Promise<void>
   close(partition: Partition): Promise<void>
@@ -127,7 +127,7 @@ export class Partitions {
   async #reopen({ topicId, partition: index }: { readonly topicId: Uuid; readonly partition: number }): Promise<void> {
     const topic = this.#image.topics.get(topicId)
     const partition = topic?.partitions[index]
-    if (topic !== undefined && partition !== undefined && this.#isOurs(partition)) await this.#open(topic, partition)
+    if (topic !== undefined && partition !== undefined && this.#isOurs(partition)) await this.#open(topic, partition, { isNew: false })
     else this.#offline.delete(keyOf(topicId, index))
   }
 
@@ -162,8 +162,9 @@ export class Partitions {
     for (const topic of image.topics.values()) {
       if (topic === this.#image.topics.get(topic.id)) continue
       for (const partition of topic.partitions) {
+        const isNew = this.#isEnlisted && this.#image.topics.get(topic.id)?.partitions[partition.partition] === undefined
         const isKnown = this.#topics.get(topic.id)?.has(partition.partition) || this.#offline.has(keyOf(topic.id, partition.partition))
-        if (this.#isOurs(partition) && !isKnown) missing.push(() => this.#open(topic, partition))
+        if (this.#isOurs(partition) && !isKnown) missing.push(() => this.#open(topic, partition, { isNew }))
       }
     }
     await inParallel(missing, this.#options.openingMax)
@@ -187,10 +188,10 @@ export class Partitions {
     await this.#options.remove(partition)
   }
 
-  async #open(topic: TopicImage, partition: PartitionImage): Promise<void> {
+  async #open(topic: TopicImage, partition: PartitionImage, known: { readonly isNew: boolean }): Promise<void> {
     const key = keyOf(topic.id, partition.partition)
     try {
-      const open = await this.#options.open(topic, partition)
+      const open = await this.#options.open(topic, partition, known)
       let partitions = this.#topics.get(topic.id)
       if (partitions === undefined) this.#topics.set(topic.id, (partitions = new Map()))
       partitions.set(partition.partition, open)

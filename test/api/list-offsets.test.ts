@@ -17,7 +17,7 @@ async function ask(timestamp: number, failure: Error) {
   const unreadable: unknown[] = []
   const whole = { offset: 5, timestamp: 70 }
   const partition = (search: () => Promise<unknown>) => ({
-    checkEpoch: () => ErrorCode.NONE, highWatermark: 10, lastStableOffset: 10, leaderEpoch: 3, tier: undefined,
+    checkEpoch: () => ErrorCode.NONE, certainty: () => ErrorCode.NONE, highWatermark: 10, lastStableOffset: 10, leaderEpoch: 3, tier: undefined,
     log: { epochs: { epochAt: () => 3 } }, offsetForTimestamp: search, maxTimestamp: search,
   })
   const partitions = [partition(() => Promise.reject(failure)), partition(async () => whole)]

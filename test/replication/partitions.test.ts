@@ -26,7 +26,7 @@ function world() {
       opened.push(topic.name)
       const fault = faults.get(topic.name)
       if (fault !== undefined) throw fault
-      return { leaderEpoch: 0, topicName: topic.name } as Partition
+      return { leaderEpoch: 0, topicName: topic.name, role: { kind: 'leads' }, assume: async () => {}, retire() {} } as unknown as Partition
     },
     async close() {},
     async remove() {},
