@@ -8,6 +8,7 @@ import { planFence, planOffline, planRegistration, type Registration, type Rules
 import { Membership } from './cluster/membership.ts'
 import type { MetadataLog } from './cluster/metadata-log.ts'
 import { MetadataPoll } from './cluster/metadata-poll.ts'
+import type { Rules } from './cluster/rules.ts'
 import type { Config } from './config.ts'
 import { limits } from './limits.ts'
 import { Peers } from './net/peers.ts'
@@ -16,7 +17,6 @@ import type { TermSurroundings } from './replication/leader-term.ts'
 import type { Partition } from './replication/partition.ts'
 import type { Partitions } from './replication/partitions.ts'
 import { ReplicaFetchers } from './replication/replica-fetchers.ts'
-import type { Rules } from './replication/rules.ts'
 import { type Clock, sleep } from './runtime/clock.ts'
 import type { Logger } from './runtime/logger.ts'
 import type { Network } from './runtime/network.ts'
@@ -55,7 +55,7 @@ export class ClusterMember {
   constructor(options: ClusterMemberOptions) {
     const { config, clock, network, logger, metadata, brokerConfig, rules } = options
     this.#options = options
-    this.rulesOf = cachedRules(brokerConfig)
+    this.rulesOf = cachedRules(brokerConfig, rules)
     this.around = {
       clock, ...(rules === undefined ? {} : { rules }),
       minIsr: (topicName) => this.rulesOf(topicName).minIsr,
@@ -68,7 +68,7 @@ export class ClusterMember {
       onRefused: (broker) => this.#suspect(broker.brokerId),
     })
     this.#fetchers = new ReplicaFetchers({
-      clock, limits: limits.replication, rejoin: options.rejoin,
+      clock, limits: limits.replication, rules, rejoin: options.rejoin,
       self: { brokerId: config.id, brokerEpoch: () => this.#membership?.brokerEpoch ?? -1 },
       connect: (brokerId) => this.#peers.connect(brokerId),
       onSilence: (leader, cause) => logger.debug({ leader, cause }, 'a leader does not answer'),
@@ -174,7 +174,7 @@ export class ClusterMember {
 }
 
 /** A topic's rules, read anew when something was changed: they are asked for at every append. */
-function cachedRules(config: BrokerConfig): RulesOf {
+function cachedRules(config: BrokerConfig, kept: Rules | undefined): RulesOf {
   let version = -1
   const known = new Map<string, ReturnType<RulesOf>>()
   return (topicName) => {
@@ -185,7 +185,8 @@ function cachedRules(config: BrokerConfig): RulesOf {
     let rules = known.get(topicName)
     if (rules === undefined) {
       const topic = config.topic(topicName)
-      rules = { minIsr: topic.number('min.insync.replicas'), isUncleanElectionAllowed: topic.flag('unclean.leader.election.enable') }
+      const isUncleanElectionAllowed = topic.flag('unclean.leader.election.enable')
+      rules = { minIsr: topic.number('min.insync.replicas'), isUncleanElectionAllowed, kept }
       known.set(topicName, rules)
     }
     return rules

@@ -4,6 +4,7 @@
 
 import { openSync, writeSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { ruleNames } from '../broker/cluster/rules.ts'
 import { type FaultName, faultNames } from '../sim/faults.ts'
 import { type Mode, optionsOf } from '../sim/options.ts'
 import { type RunResult, simulate } from '../sim/simulation.ts'
@@ -14,7 +15,8 @@ const { values: given } = parseArgs({
     seed: { type: 'string', default: '1' },
     'minutes-simulated': { type: 'string', default: '2' },
     mode: { type: 'string', default: 'safety' },
-    brokers: { type: 'string', default: '1' },
+    brokers: { type: 'string', default: '3' },
+    without: { type: 'string', default: '' },
     faults: { type: 'string' },
     trace: { type: 'string' },
     log: { type: 'boolean', default: false },
@@ -31,7 +33,8 @@ const print = (line: string) => console.log(line)
 
 function optionsFor(seed: number) {
   const faults = given.faults?.split(',').filter((name) => name !== '') as FaultName[] | undefined
-  const common = { seed, mode: given.mode as Mode, minutes: Number(given['minutes-simulated']), brokers: Number(given.brokers) }
+  const without = ruleNames.filter((rule) => given.without.split(',').includes(rule))
+  const common = { seed, without, mode: given.mode as Mode, minutes: Number(given['minutes-simulated']), brokers: Number(given.brokers) }
   return optionsOf(faults === undefined ? common : { ...common, faults })
 }
 

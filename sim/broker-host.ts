@@ -2,6 +2,7 @@
 // everything else simulated. A broker that cannot start is started again, as a supervisor would.
 
 import { Broker } from '../broker/broker.ts'
+import type { Rules } from '../broker/cluster/rules.ts'
 import { type Config, readConfig } from '../broker/config.ts'
 import { Metrics } from '../broker/metrics.ts'
 import { recordsOf } from '../broker/protocol/records.ts'
@@ -39,6 +40,7 @@ export interface HostOptions {
   readonly durability: 'fsync' | 'replicated'
   /** Under Kafka's names. */
   readonly settings: Readonly<Record<string, string>>
+  readonly rules: Rules
 }
 
 export class BrokerHost {
@@ -50,6 +52,9 @@ export class BrokerHost {
   readonly starts = { tried: 0, served: 0 }
   readonly #world: World
   readonly #config: Config
+  readonly #rules: Rules
+  /** Of its system: what was not synced outlives a process, and not the system. */
+  #boots = 1
   #process: SimProcess | undefined
   #broker: Broker | undefined
   #mayRun = false
@@ -59,6 +64,7 @@ export class BrokerHost {
     this.name = `broker-${of.id}`
     this.#world = world
     this.#config = configOf(this.name, of)
+    this.#rules = of.rules
     this.disk = new SimDisk(world.scheduler, this.name)
   }
 
@@ -115,7 +121,14 @@ export class BrokerHost {
   async losePower(): Promise<void> {
     this.#mayRun = false
     if (this.#process !== undefined) this.#end(this.#process, { isSilent: true })
+    this.#boots++
     await this.disk.losePower()
+  }
+
+  /** The machine ends without a word, and the next one has its name and an empty disk. */
+  async loseDisk(): Promise<void> {
+    await this.losePower()
+    this.disk.memory.replace()
   }
 
   pause(): void {
@@ -162,7 +175,8 @@ export class BrokerHost {
     })
     return Broker.start(config, {
       clock: process.clock, random: process, disk, network: network.of(process, this.name), logger, metrics: new Metrics(),
-      table: table.of(process, this.name), tierIo,
+      table: table.of(process, this.name), tierIo, rules: this.#rules, bootId: `${this.name}-${this.#boots}`,
+      onReplaced: () => this.#restart(process),
     })
   }
 }

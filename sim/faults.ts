@@ -14,6 +14,10 @@ export interface Victims {
   readonly table: SimTable
   readonly objects: SimObjects
   readonly brokers: readonly BrokerHost[]
+  /** Those whose machines may end: where acknowledged means in memory, only one of them. */
+  readonly withoutPower: readonly BrokerHost[]
+  /** Those whose disks may be lost. */
+  readonly withoutDisk: readonly BrokerHost[]
   readonly clients: readonly string[]
   readonly dice: SeededRandom
 }
@@ -23,8 +27,19 @@ export type Fault = (victims: Victims) => Promise<() => void | Promise<void>>
 
 const undone = () => {}
 
-async function onBroker(victims: Victims, begin: (broker: BrokerHost) => void | Promise<void>, end: (broker: BrokerHost) => void | Promise<void>) {
-  const broker = victims.dice.pick(victims.brokers)
+type OnBroker = (broker: BrokerHost) => void | Promise<void>
+
+function onBroker(victims: Victims, begin: OnBroker, end: OnBroker) {
+  return onOne(victims.brokers, victims.dice, begin, end)
+}
+
+function onPowered(victims: Victims, begin: OnBroker, end: OnBroker) {
+  return onOne(victims.withoutPower, victims.dice, begin, end)
+}
+
+async function onOne(brokers: readonly BrokerHost[], dice: SeededRandom, begin: OnBroker, end: OnBroker) {
+  if (brokers.length === 0) return undone
+  const broker = dice.pick(brokers)
   await begin(broker)
   return () => end(broker)
 }
@@ -40,11 +55,13 @@ const faultsByName = {
   /** F1: the process ends without a word. */
   kill: (victims) => onBroker(victims, (broker) => broker.kill(), (broker) => broker.start()),
   /** F26: the machine does. */
-  'power loss': (victims) => onBroker(victims, (broker) => broker.losePower(), (broker) => broker.start()),
+  'power loss': (victims) => onPowered(victims, (broker) => broker.losePower(), (broker) => broker.start()),
+  /** F24: it comes back with an empty disk. */
+  'disk lost': ({ withoutDisk, dice }) => onOne(withoutDisk, dice, (broker) => broker.loseDisk(), (broker) => broker.start()),
   /** F7: stopped in order. */
   restart: (victims) => onBroker(victims, (broker) => broker.stop(), (broker) => broker.start()),
   /** F26 at the worst of times: again while it recovers. */
-  'crash loop': (victims) => onBroker(victims, async (broker) => {
+  'crash loop': (victims) => onPowered(victims, async (broker) => {
     for (let crashes = victims.dice.between(2, 5); crashes > 0; crashes--) {
       await broker.losePower()
       await victims.scheduler.sleep(50)
@@ -114,7 +131,7 @@ const faultsByName = {
   /** F22: a partition that could not sync is not led again by this process, whether or not the machine goes with it. */
   'failed syncs': (victims) => {
     let end = undone
-    return onBroker(victims, (broker) => void (end = weather(broker.disk.weather, { syncFaults: 0.05 })), async (broker) => {
+    return onPowered(victims, (broker) => void (end = weather(broker.disk.weather, { syncFaults: 0.05 })), async (broker) => {
       end()
       if (victims.dice.chance(0.5)) broker.kill()
       else await broker.losePower()
@@ -137,7 +154,7 @@ const faultsByName = {
     broker.disk.memory.bytesMax = broker.disk.memory.usedBytes + victims.dice.below(20_000)
   }, (broker) => void (broker.disk.memory.bytesMax = Infinity)),
   /** F25: bits of an index change while nobody looks. What indexes say is in the log as well. */
-  'rotten index': (victims) => onBroker(victims, async (broker) => {
+  'rotten index': (victims) => onPowered(victims, async (broker) => {
     await broker.losePower()
     for (let flips = victims.dice.between(1, 4); flips > 0; flips--) {
       const path = broker.disk.rot((name) => name.endsWith('.index'))

@@ -1,3 +1,4 @@
+import type { Rule } from '../broker/cluster/rules.ts'
 import { SeededRandom } from '../test/support/seeded-random.ts'
 import { type FaultName, faultNames } from './faults.ts'
 
@@ -20,6 +21,10 @@ export interface RunOptions {
   readonly fillerBytesMax: number
   /** `replicated`: brokers acknowledge what they have not synced. */
   readonly durability: 'fsync' | 'replicated'
+  /** The one broker that may lose what it acknowledged: one loss is what a replicated partition survives. 0: none. */
+  readonly fragile: number
+  /** Rules of replication that the brokers do not keep: each is to be noticed. */
+  readonly without: readonly Rule[]
 }
 
 export interface GivenOptions {
@@ -29,12 +34,14 @@ export interface GivenOptions {
   readonly brokers?: number
   /** Instead of those that the seed chooses. */
   readonly faults?: readonly FaultName[]
+  readonly without?: readonly Rule[]
 }
 
 /** Swarm testing: each seed has some of the faults and a load of its own, so that no fault hides another one. */
-export function optionsOf({ seed, mode = 'safety', minutes = 2, brokers = 1, faults }: GivenOptions): RunOptions {
+export function optionsOf({ seed, mode = 'safety', minutes = 2, brokers = 1, faults, without = [] }: GivenOptions): RunOptions {
   // Each with dice of its own, so that a new fault does not change the load of every seed.
-  const [dice, faultDice] = [diceOf(seed), diceOf(seed + 2 ** 30)]
+  const [dice, faultDice, clusterDice] = [diceOf(seed), diceOf(seed + 2 ** 30), diceOf(seed + 2 ** 29)]
+  const isReplicated = brokers >= 3
   const share = faultDice.pick([0.1, 0.3, 0.6])
   const chosen = faultNames.filter(() => faultDice.chance(share))
   return {
@@ -46,7 +53,10 @@ export function optionsOf({ seed, mode = 'safety', minutes = 2, brokers = 1, fau
     inFlightMax: dice.between(1, 5),
     segmentBytes: dice.pick([4_096, 16_384, 65_536]),
     fillerBytesMax: dice.pick([20, 200, 1_500]),
-    durability: 'fsync',
+    // Where nobody has a copy, what was acknowledged has to be on this disk.
+    durability: isReplicated && clusterDice.chance(0.4) ? 'replicated' : 'fsync',
+    fragile: isReplicated ? clusterDice.between(1, brokers) : 0,
+    without,
   }
 }
 

@@ -5,6 +5,7 @@
 // In liveness mode faults and healing take turns, and progress is demanded each time, within less.
 
 import { BrokerHost, type World } from './broker-host.ts'
+import { rulesWithout } from '../broker/cluster/rules.ts'
 import { check } from './check/checker.ts'
 import { emptyHistory, type History } from './check/history.ts'
 import type { Violation } from './check/violation.ts'
@@ -55,7 +56,7 @@ class Run {
   readonly #scheduler: Scheduler
   readonly #world: World
   readonly #brokers: readonly BrokerHost[]
-  readonly #history = emptyHistory({ skewMsMax, lateMsMax })
+  readonly #history: History
   readonly #violations: Violation[] = []
   readonly #seen = new Map<string, number>()
   readonly #load: Load
@@ -63,6 +64,7 @@ class Run {
 
   constructor(options: RunOptions, { onTrace, onLog }: Listeners) {
     this.#options = options
+    this.#history = emptyHistory({ skewMsMax, lateMsMax, isAlone: options.brokers === 1 })
     this.#scheduler = new Scheduler(options.seed, onTrace)
     const scheduler = this.#scheduler
     this.#world = {
@@ -76,11 +78,16 @@ class Run {
       onDefect: (host, what, cause) => this.defect(`${host}: ${what}: ${describe(cause)}`),
     }
     const { durability, brokers } = options
+    const rules = rulesWithout(...options.without)
     this.#brokers = Array.from({ length: brokers }, (_, index) =>
-      new BrokerHost(this.#world, { id: index + 1, durability, settings: brokerSettings }))
+      new BrokerHost(this.#world, { id: index + 1, durability, settings: brokerSettings(brokers), rules }))
     const { network } = this.#world
     this.#load = new Load({ scheduler, network, history: this.#history, bootstrap: this.#brokers.map(({ name }) => name) }, options)
-    this.#victims = { ...this.#world, brokers: this.#brokers, clients: this.#load.names, dice: scheduler.dice('nemesis') }
+    const fragile = this.#brokers.filter(({ id }) => id === options.fragile)
+    this.#victims = {
+      ...this.#world, brokers: this.#brokers, clients: this.#load.names, dice: scheduler.dice('nemesis'),
+      withoutPower: durability === 'fsync' || fragile.length === 0 ? this.#brokers : fragile, withoutDisk: fragile,
+    }
   }
 
   defect(what: string): void {
@@ -131,7 +138,13 @@ class Run {
 }
 
 /** What a broker in a run is told beside its place. */
-const brokerSettings = { 'group.initial.rebalance.delay.ms': '0' }
+function brokerSettings(brokers: number): Record<string, string> {
+  const isReplicated = brokers >= 3
+  return {
+    'group.initial.rebalance.delay.ms': '0', 'replica.lag.time.max.ms': '2000',
+    ...(isReplicated ? { 'default.replication.factor': '3', 'min.insync.replicas': '2' } : {}),
+  }
+}
 
 function describe(cause: unknown): string {
   return cause instanceof Error ? (cause.stack ?? String(cause)) : String(cause)

@@ -9,11 +9,14 @@
 import type { BrokerImage, Image, PartitionImage, TopicImage } from './image.ts'
 import { isAlive } from './image.ts'
 import type { BrokerRegistered, MetadataRecord, PartitionChanged } from './metadata-record.ts'
+import { allRules, type Rule, type Rules } from './rules.ts'
 
 export interface TopicRules {
   readonly minIsr: number
   /** Whether a replica that may lack committed records is better than no leader. */
   readonly isUncleanElectionAllowed: boolean
+  /** All of them, but in tests. */
+  readonly kept?: Rules | undefined
 }
 
 export type RulesOf = (topicName: string) => TopicRules
@@ -33,7 +36,8 @@ export function planLeave(image: Image, brokerId: number, rulesOf: RulesOf): Par
   return planEach(image, (partition, topic) => {
     const rules = rulesOf(topic.name)
     const others = partition.isr.filter((id) => id !== brokerId)
-    const canLeave = others.length >= Math.min(rules.minIsr, partition.replicas.length)
+    const floor = isKept(rules, 'the in-sync replicas are never too few') ? Math.min(rules.minIsr, partition.replicas.length) : 1
+    const canLeave = others.length >= floor
     const isr = canLeave ? others : partition.isr
     if (partition.leader !== brokerId) return { isr }
     return elected({ ...partition, isr }, { rules, canLead: (id) => id !== brokerId && isAlive(image, id) })
@@ -66,11 +70,13 @@ export function planRegistration(image: Image, { isIntact, ...registered }: Regi
   const before = image.brokers.get(brokerId)
   const isOtherDisk = before !== undefined && before.diskId !== diskId
   const changes = planEach(image, (partition, topic) => {
-    const hasLost = isOtherDisk || (before !== undefined && !isIntact(topic.id, partition.partition))
+    const rules = rulesOf(topic.name)
+    if (partition.leader === brokerId && !isKept(rules, 'a restart takes a new epoch')) return {}
+    const isWhole = !isOtherDisk && (before === undefined || isIntact(topic.id, partition.partition))
+    const hasLost = !isWhole && isKept(rules, 'a loss leaves the in-sync replicas')
     const isOnly = partition.replicas.length === 1
     const isr = hasLost && !isOnly ? partition.isr.filter((id) => id !== brokerId) : partition.isr
     if (partition.leader !== brokerId && (partition.leader >= 0 || !isr.includes(brokerId))) return { isr }
-    const rules = rulesOf(topic.name)
     const others = elected({ ...partition, isr }, { rules: { ...rules, isUncleanElectionAllowed: false }, canLead: isOther })
     if (others.leader !== noLeader) return others
     return elected({ ...partition, isr }, { rules, canLead: (id) => id === brokerId || isOther(id) })
@@ -125,30 +131,24 @@ export interface WantedIsr {
   readonly isr: readonly { readonly brokerId: number; readonly brokerEpoch: number }[]
 }
 
-/** What a test may take away. */
-export interface IsrRules {
-  readonly isStaleAllowed?: boolean
-  readonly isOldIncarnationAllowed?: boolean
-}
-
 export type IsrRefusal = 'unknown' | 'fenced' | 'stale' | 'ineligible'
 
 /**
  * The record for a change of the in-sync replicas (AlterPartition, KIP-497, KIP-903). `fenced`: somebody else leads;
  * `stale`: the partition has changed meanwhile; `ineligible`: a replica that would be added is fenced, or started again.
  */
-export function planIsr(image: Image, wanted: WantedIsr, rules: IsrRules = {}): PartitionChanged | IsrRefusal {
+export function planIsr(image: Image, wanted: WantedIsr, rules = allRules): PartitionChanged | IsrRefusal {
   const { topicId, partition: index } = wanted
   const partition = image.topics.get(topicId)?.partitions[index]
   if (partition === undefined) return 'unknown'
   if (partition.leader !== wanted.leader || partition.leaderEpoch !== wanted.leaderEpoch) return 'fenced'
-  if (partition.partitionEpoch !== wanted.partitionEpoch && !rules.isStaleAllowed) return 'stale'
+  if (partition.partitionEpoch !== wanted.partitionEpoch && !rules.isRemoved('a change is of the newest partition epoch')) return 'stale'
   for (const { brokerId, brokerEpoch } of wanted.isr) {
     const broker = image.brokers.get(brokerId)
     if (!partition.replicas.includes(brokerId)) return 'ineligible'
     if (partition.isr.includes(brokerId)) continue
     if (broker === undefined || broker.isFenced) return 'ineligible'
-    if (broker.brokerEpoch !== brokerEpoch && !rules.isOldIncarnationAllowed) return 'ineligible'
+    if (broker.brokerEpoch !== brokerEpoch && !rules.isRemoved('a member is of the incarnation that fetched')) return 'ineligible'
   }
   const isr = wanted.isr.map(({ brokerId }) => brokerId)
   if (!isr.includes(wanted.leader)) return 'ineligible'
@@ -157,11 +157,16 @@ export function planIsr(image: Image, wanted: WantedIsr, rules: IsrRules = {}): 
 
 export const noLeader = -1
 
+function isKept({ kept = allRules }: TopicRules, rule: Rule): boolean {
+  return !kept.isRemoved(rule)
+}
+
 function elected(
   partition: PartitionImage, by: { readonly rules: TopicRules; readonly canLead: (brokerId: number) => boolean },
 ): Required<Change> & { readonly isNewTerm: true } {
   const { isr, replicas } = partition
-  const leader = replicas.find((id) => isr.includes(id) && by.canLead(id))
+  const mayLead = (id: number) => isr.includes(id) || !isKept(by.rules, 'leaders come from the in-sync replicas')
+  const leader = replicas.find((id) => mayLead(id) && by.canLead(id))
   if (leader !== undefined) return { leader, isr, isNewTerm: true }
   const unclean = by.rules.isUncleanElectionAllowed ? replicas.find((id) => by.canLead(id)) : undefined
   return unclean === undefined ? { leader: noLeader, isr, isNewTerm: true } : { leader: unclean, isr: [unclean], isNewTerm: true }

@@ -5,6 +5,7 @@
 //     -> the logs part      cut off what the leader does not have, ask again
 //     -> not on its disk    go on behind the object store, or behind the leader's log start where that has nothing
 
+import { allRules, type Rules } from '../cluster/rules.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import type { fetchApi } from '../protocol/messages/fetch.ts'
 import type { ReadOf } from '../protocol/schema.ts'
@@ -28,6 +29,8 @@ export interface WantedPartition {
 export interface FollowerOptions {
   readonly partition: Partition
   readonly bytesMax: number
+  /** For tests: a broker keeps all of them. */
+  readonly rules?: Rules | undefined
   /**
    * The leader's disk begins behind the end of this log: it is to begin again behind what is in the object store, or where
    * the leader's log starts. Throws where that cannot be known now.
@@ -58,8 +61,11 @@ export class Follower {
   }
 
   /** Ends what an earlier role has begun: from then on only this writes. */
-  begin(): Promise<void> {
-    return this.partition.log.settled()
+  async begin(): Promise<void> {
+    const { partition, rules = allRules } = this.#options
+    await partition.log.settled()
+    // As Kafka did before KIP-101. Where the logs part is found out by asking the leader, and in no other way.
+    if (rules.isRemoved('followers truncate by epoch')) await partition.log.truncateTo(partition.highWatermark)
   }
 
   wanted(): WantedPartition {

@@ -4,11 +4,11 @@
 import { planIsr, type WantedIsr } from '../cluster/leadership.ts'
 import type { MetadataLog } from '../cluster/metadata-log.ts'
 import type { PartitionChanged } from '../cluster/metadata-record.ts'
+import { allRules, type Rules } from '../cluster/rules.ts'
 import { type Clock, sleep } from '../runtime/clock.ts'
 import type { Proposal } from './leader-state.ts'
 import type { LeaderTerm } from './leader-term.ts'
 import type { Partition } from './partition.ts'
-import { allRules, type Rules } from './rules.ts'
 
 export interface IsrChangesOptions {
   readonly metadata: Pick<MetadataLog, 'change'>
@@ -92,10 +92,7 @@ export class IsrChanges {
   async #carryOut(changes: readonly Change[]): Promise<void> {
     const { metadata, rules = allRules } = this.#options
     const decided = await metadata.change((image) => {
-      const plans = changes.map(({ wanted }) => planIsr(image, wanted, {
-        isStaleAllowed: rules.isRemoved('a change is of the newest partition epoch'),
-        isOldIncarnationAllowed: rules.isRemoved('a member is of the incarnation that fetched'),
-      }))
+      const plans = changes.map(({ wanted }) => planIsr(image, wanted, rules))
       const records = plans.filter((plan): plan is PartitionChanged => typeof plan !== 'string')
       return { records, answer: plans }
     })

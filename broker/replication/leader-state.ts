@@ -6,7 +6,7 @@
 // A proposal to change who is in sync is decided by the metadata log. Until its outcome is known the larger set counts:
 // the old one, for the change may not have happened, and the new one, for it may have (KIP-497, KAFKA-12686).
 
-import { allRules, type Rules } from './rules.ts'
+import { allRules, type Rules } from '../cluster/rules.ts'
 
 export interface FollowerView {
   readonly brokerId: number

@@ -1,6 +1,7 @@
 // One term of leadership: what was appended in it is answered by it, or fails with it. A broker that leads again does so
 // in another term, and nothing that waits is carried over (R9, R10).
 
+import { allRules, type Rules } from '../cluster/rules.ts'
 import type { Appended } from '../log/partition-log.ts'
 import { failed } from '../log/pending-appends.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
@@ -9,7 +10,6 @@ import { CommitWaits } from './commit-waits.ts'
 import {
   adopt, highWatermarkOf, inSyncMin, type LeaderState, loseProposal, observeFetch, planSync, type Proposal, propose, refuseProposal,
 } from './leader-state.ts'
-import { allRules, type Rules } from './rules.ts'
 
 /** What a term looks at of its surroundings, as it is now. */
 export interface TermSurroundings {

@@ -8,6 +8,7 @@
 // a follower learns it from the leader, always a little late.
 
 import type { PartitionImage } from '../cluster/image.ts'
+import { allRules } from '../cluster/rules.ts'
 import type { LentBatches } from '../log/hot-ring.ts'
 import type { Appended, PartitionLog } from '../log/partition-log.ts'
 import { failed } from '../log/pending-appends.ts'
@@ -302,10 +303,11 @@ export class Partition {
     const { term } = this
     if (term === undefined) return this.nothing(ErrorCode.NOT_LEADER_OR_FOLLOWER)
     const { offset, bytesMax, minOneBatch, brokerId, brokerEpoch } = request
+    const { rules = allRules } = this.#options.around
     const refused = this.checkEpoch(request.currentLeaderEpoch)
-    if (refused !== ErrorCode.NONE) return this.nothing(refused)
+    if (refused !== ErrorCode.NONE && !rules.isRemoved('fetches are checked for the leader epoch')) return this.nothing(refused)
     if (!term.state.replicas.includes(brokerId)) return this.nothing(ErrorCode.REPLICA_NOT_AVAILABLE)
-    const diverging = this.#divergence(request)
+    const diverging = rules.isRemoved('followers truncate') ? undefined : this.#divergence(request)
     if (diverging !== undefined) return { ...this.nothing(), divergingEpoch: diverging }
     if (offset < this.logStartOffset || offset > this.log.endOffset) return this.nothing(ErrorCode.OFFSET_OUT_OF_RANGE)
     if (offset < this.log.localStartOffset) return this.nothing(ErrorCode.OFFSET_MOVED_TO_TIERED_STORAGE)

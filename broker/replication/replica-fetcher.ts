@@ -30,7 +30,7 @@ export interface FetcherLimits {
   readonly retryMsMax: number
 }
 
-export interface FetcherOptions extends Pick<FollowerOptions, 'rejoin' | 'onFault'> {
+export interface FetcherOptions extends Pick<FollowerOptions, 'rejoin' | 'onFault' | 'rules'> {
   readonly clock: Clock
   /** Whom it fetches from. */
   readonly leader: number
@@ -67,8 +67,8 @@ export class ReplicaFetcher {
 
   /** From now on this partition is copied in this epoch. */
   add(partition: Partition, leaderEpoch: number): void {
-    const { rejoin, onFault, limits } = this.#options
-    const follower = new Follower({ partition, leaderEpoch, rejoin, onFault, bytesMax: limits.partitionBytesMax })
+    const { rejoin, onFault, rules, limits } = this.#options
+    const follower = new Follower({ partition, leaderEpoch, rejoin, onFault, rules, bytesMax: limits.partitionBytesMax })
     const copy: Copy = { follower, isBusy: true, failures: 0 }
     this.#copies.set(partition, copy)
     void follower.begin().then(() => this.#rejoinRound(copy))

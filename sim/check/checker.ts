@@ -3,7 +3,7 @@
 
 import { checkAcks, checkOrder } from './acks.ts'
 import { checkOffsets } from './committed.ts'
-import { checkFinals } from './finals.ts'
+import { checkFinals, checkReplicas } from './finals.ts'
 import type { History } from './history.ts'
 import { LogIndex } from './log-index.ts'
 import { checkEnds, checkPolls } from './reads.ts'
@@ -17,6 +17,7 @@ export function check(history: History): Violation[] {
     ...history.defects.map((about): Violation => ({ rule: 'defect', about })),
     ...history.dismissals.map((about): Violation => ({ rule: 'dismissed', about })),
     ...checkFinals(history),
+    ...checkReplicas(history),
     ...checkAcks(history, index),
     ...checkOrder(history, index),
     ...checkPolls(history, index),

@@ -1,6 +1,6 @@
 import { nextSequence } from '../../broker/protocol/record-batch.ts'
 import type { FinalLog, History } from './history.ts'
-import { at } from './log-index.ts'
+import { at, keyOf } from './log-index.ts'
 import type { Violation } from './violation.ts'
 
 /** What can be said of the logs alone, as they are in the end. */
@@ -9,6 +9,27 @@ export function* checkFinals({ finals }: History): Generator<Violation> {
     yield* checkContiguity(final)
     yield* checkEpochs(final)
     yield* checkSequences(final)
+  }
+}
+
+/** I18: what is in sync holds what the leader holds, batch by batch. */
+export function* checkReplicas({ finals, replicas }: History): Generator<Violation> {
+  const leaders = new Map(finals.map((final) => [keyOf(final), final]))
+  for (const replica of replicas) {
+    const leader = leaders.get(keyOf(replica))!
+    const values = new Map(leader.records.map(({ offset, value }) => [offset, value]))
+    for (const { offset, value } of replica.records) {
+      if (values.has(offset) && values.get(offset) !== value) {
+        yield { rule: 'unequal', about: `${at(replica, offset)}: broker ${replica.broker} has '${value}', and the leader '${values.get(offset)}'` }
+      }
+    }
+    const epochs = new Map(leader.batches.map(({ baseOffset, leaderEpoch }) => [baseOffset, leaderEpoch]))
+    for (const { baseOffset, leaderEpoch } of replica.batches) {
+      const due = epochs.get(baseOffset)
+      if (due !== leaderEpoch) {
+        yield { rule: 'unequal', about: `${at(replica, baseOffset)}: of epoch ${leaderEpoch} at broker ${replica.broker}, and ${due} at the leader` }
+      }
+    }
   }
 }
 

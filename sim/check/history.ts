@@ -89,6 +89,11 @@ export interface FinalLog extends Place {
   readonly batches: readonly LoggedBatch[]
 }
 
+/** The same as one in-sync replica has it. */
+export interface ReplicaLog extends FinalLog {
+  readonly broker: number
+}
+
 export interface History {
   readonly topics: TopicLife[]
   readonly attempts: Attempt[]
@@ -104,10 +109,14 @@ export interface History {
   readonly skewMsMax: number
   /** So long after it was given up a request may still be carried out, in milliseconds. */
   readonly lateMsMax: number
+  /** One broker: nobody is ever served by somebody who does not know yet that another one leads. */
+  readonly isAlone: boolean
+  /** What each in-sync replica holds in the end. */
+  readonly replicas: ReplicaLog[]
 }
 
-export function emptyHistory(bounds: { readonly skewMsMax: number; readonly lateMsMax: number }): History {
-  return { topics: [], attempts: [], polls: [], listings: [], offsets: [], finals: [], defects: [], dismissals: [], ...bounds }
+export function emptyHistory(bounds: Pick<History, 'skewMsMax' | 'lateMsMax' | 'isAlone'>): History {
+  return { topics: [], attempts: [], polls: [], listings: [], offsets: [], finals: [], replicas: [], defects: [], dismissals: [], ...bounds }
 }
 
 export const placeName = ({ topicId, partition }: Place): string => `${topicId.slice(0, 6)}-${partition}`

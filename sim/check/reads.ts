@@ -79,6 +79,8 @@ function* checkSighting(
 
 /** I9 for reads: who asks after an acknowledgement came is told of an end behind it. */
 function* checkFresh(history: History): Generator<Violation> {
+  // Whoever does not know yet that it is deposed may serve what was committed when it led.
+  if (!history.isAlone) return
   const acknowledged = endsByTime(history)
   for (const poll of history.polls) {
     if (poll.error !== ErrorCode.NONE) continue

@@ -24,6 +24,8 @@ export type Rule =
   | 'sequence'
   /** I2, I17: an epoch at work after a newer one. */
   | 'epoch'
+  /** I18: two replicas that are in sync, and not the same. */
+  | 'unequal'
   /** I8: a reader that goes back, or leaves something out. */
   | 'gap'
   /** Records from outside of what the answer itself says is readable. */

@@ -31,7 +31,9 @@ export class Client {
   readonly #surroundings: Surroundings
   readonly #bootstrap: readonly string[]
   readonly #wires = new Map<string, Wire>()
-  readonly #leaders = new Map<string, string>()
+  readonly #leaders = new Map<string, { readonly address: string; readonly epoch: number }>()
+  /** Whoever has heard of an epoch believes nobody who has not. */
+  readonly #epochs = new Map<string, number>()
   readonly #coordinators = new Map<string, string>()
 
   /** `host`: where it runs, if not on a machine of its own. */
@@ -91,9 +93,18 @@ export class Client {
   async leaderOf(place: Place): Promise<Wire> {
     const key = `${place.topicId}/${place.partition}`
     if (!this.#leaders.has(key)) await this.#askForLeaders(place.topicId)
-    const address = this.#leaders.get(key)
-    if (address === undefined) throw new NoAnswer('there is no leader')
+    const leader = this.#leaders.get(key)
+    if (leader === undefined) throw new NoAnswer('there is no leader')
+    return this.#wire(leader.address)
+  }
+
+  wireTo(address: string): Promise<Wire> {
     return this.#wire(address)
+  }
+
+  /** The epoch of the newest leader that this client has heard of; -1: it has heard of none. */
+  epochOf({ topicId, partition }: Place): number {
+    return this.#epochs.get(`${topicId}/${partition}`) ?? -1
   }
 
   async coordinatorOf(group: string): Promise<Wire> {
@@ -125,9 +136,11 @@ export class Client {
       topics: [{ topicId, name: null }], allowAutoTopicCreation: false, includeClusterAuthorizedOperations: false, includeTopicAuthorizedOperations: false,
     })
     const addresses = new Map(brokers.map(({ nodeId, host, port }) => [nodeId, `${host}:${port}`]))
-    for (const { partitionIndex, leaderId, errorCode } of topic?.partitions ?? []) {
-      const address = addresses.get(leaderId)
-      if (errorCode === ErrorCode.NONE && address !== undefined) this.#leaders.set(`${topicId}/${partitionIndex}`, address)
+    for (const { partitionIndex, leaderId, leaderEpoch: epoch, errorCode } of topic?.partitions ?? []) {
+      const [key, address] = [`${topicId}/${partitionIndex}`, addresses.get(leaderId)]
+      if (errorCode !== ErrorCode.NONE || address === undefined || epoch < (this.#epochs.get(key) ?? -1)) continue
+      this.#epochs.set(key, epoch)
+      this.#leaders.set(key, { address, epoch })
     }
   }
 

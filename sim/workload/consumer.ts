@@ -26,13 +26,23 @@ export interface Answer {
   readonly batches: ReturnType<typeof batchesIn> extends Generator<infer Batch> ? readonly Batch[] : never
 }
 
+export interface Asked {
+  readonly offset: number
+  readonly bytesMax: number
+  readonly waitMs: number
+  /** A follower, which serves those that say where they are (KIP-392); the leader where not given. */
+  readonly follower?: string
+}
+
 /** One fetch without a session; `NoAnswer` where there was none. */
-export async function fetchOnce(client: Client, place: Place, of: { readonly offset: number; readonly bytesMax: number; readonly waitMs: number }): Promise<Answer> {
-  const wire = await client.leaderOf(place)
+export async function fetchOnce(client: Client, place: Place, of: Asked): Promise<Answer> {
+  const wire = of.follower === undefined ? await client.leaderOf(place) : await client.wireTo(of.follower)
   const { responses: [topic] } = await wire.call(fetchApi, {
     maxWaitMs: of.waitMs, minBytes: 1, maxBytes: of.bytesMax, isolationLevel: 0, sessionId: 0, sessionEpoch: -1, forgottenTopicsData: [],
-    rackId: '',
-    topics: [{ topic: '', topicId: place.topicId, partitions: [{ partition: place.partition, fetchOffset: of.offset, partitionMaxBytes: of.bytesMax }] }],
+    rackId: of.follower === undefined ? '' : 'anywhere',
+    topics: [{ topic: '', topicId: place.topicId, partitions: [{
+      partition: place.partition, currentLeaderEpoch: client.epochOf(place), fetchOffset: of.offset, partitionMaxBytes: of.bytesMax,
+    }] }],
   })
   const found = topic?.partitions[0]
   if (found === undefined) return { error: ErrorCode.UNKNOWN_SERVER_ERROR, highWatermark: -1, logStartOffset: -1, records: [], batches: [] }

@@ -14,7 +14,9 @@ export async function askForEnd(client: Client, end: End): Promise<{ readonly er
   const wire = await client.leaderOf(end)
   const { topics: [topic] } = await wire.call(listOffsetsApi, {
     replicaId: -1, isolationLevel: 0, timeoutMs: 5_000,
-    topics: [{ name: end.topic, partitions: [{ partitionIndex: end.partition, timestamp: end.which === 'latest' ? -1 : -2 }] }],
+    topics: [{ name: end.topic, partitions: [{
+      partitionIndex: end.partition, currentLeaderEpoch: client.epochOf(end), timestamp: end.which === 'latest' ? -1 : -2,
+    }] }],
   })
   const found = topic?.partitions[0]
   return { error: found?.errorCode ?? ErrorCode.UNKNOWN_SERVER_ERROR, offset: found?.offset ?? -1 }

@@ -1,6 +1,7 @@
 // Who does what to the brokers of a run.
 
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
+import { metadataApi } from '../../broker/protocol/messages/metadata.ts'
 import type { FinalLog, LoggedBatch, Place, Sighting } from '../check/history.ts'
 import type { RunOptions } from '../options.ts'
 import type { Actor } from './actor.ts'
@@ -82,10 +83,17 @@ export class Load {
     await Promise.all(this.#actors.map((actor) => actor.stop()))
   }
 
-  /** Reads every partition from its earliest offset. */
+  /** Reads every partition from its earliest offset, and then again from each replica that is in sync. */
   async readAll(): Promise<void> {
+    const { history } = this.#surroundings
     await Promise.all(this.#places.map(async (place, index) => {
-      this.#surroundings.history.finals.push(await readLog(this.#client(`history-${index}`), place))
+      const client = this.#client(`history-${index}`)
+      const final = await readLog(client, place)
+      history.finals.push(final)
+      for (const replica of await followersOf(client, place)) {
+        const read = await readBetween(client, place, final, replica.address)
+        if (read !== undefined) history.replicas.push({ ...final, broker: replica.id, ...read })
+      }
     }))
   }
 
@@ -95,6 +103,22 @@ export class Load {
 
   #client(name: string): Client {
     return this.#clients.get(name)!
+  }
+}
+
+/** Who else has all of it. */
+async function followersOf(client: Client, { topicId, partition }: Place): Promise<{ readonly id: number; readonly address: string }[]> {
+  for (;;) {
+    const { answer } = await client.attempt(async () => (await client.anyone()).call(metadataApi, {
+      topics: [{ topicId, name: null }], allowAutoTopicCreation: false, includeClusterAuthorizedOperations: false, includeTopicAuthorizedOperations: false,
+    }))
+    const found = answer?.topics[0]?.partitions.find(({ partitionIndex }) => partitionIndex === partition)
+    if (found !== undefined && found.errorCode === ErrorCode.NONE) {
+      const addresses = new Map(answer!.brokers.map(({ nodeId, host, port }) => [nodeId, `${host}:${port}`]))
+      return found.isrNodes.filter((id) => id !== found.leaderId && addresses.has(id)).map((id) => ({ id, address: addresses.get(id)! }))
+    }
+    client.hangUp()
+    await client.think(200)
   }
 }
 
@@ -120,11 +144,11 @@ async function readLog(client: Client, place: Named): Promise<FinalLog> {
 
 /** Undefined: the beginning was deleted meanwhile. */
 async function readBetween(
-  client: Client, place: Place, { earliest, latest }: { readonly earliest: number; readonly latest: number },
+  client: Client, place: Place, { earliest, latest }: { readonly earliest: number; readonly latest: number }, follower?: string,
 ): Promise<{ records: Sighting[]; batches: LoggedBatch[] } | undefined> {
   const [records, batches]: [Sighting[], LoggedBatch[]] = [[], []]
   for (let offset = earliest; offset < latest;) {
-    const { answer } = await client.attempt(() => fetchOnce(client, place, { offset, bytesMax: 65_536, waitMs: 500 }))
+    const { answer } = await client.attempt(() => fetchOnce(client, place, { offset, bytesMax: 65_536, waitMs: 500, ...(follower === undefined ? {} : { follower }) }))
     if (answer?.error === ErrorCode.OFFSET_OUT_OF_RANGE && answer.logStartOffset > offset) return undefined
     if (answer?.error !== ErrorCode.NONE) {
       if (answer === undefined) client.hangUp()

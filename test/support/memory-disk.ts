@@ -24,7 +24,7 @@ export interface MemoryDiskOptions {
 
 export class MemoryDisk {
   readonly random: SeededRandom
-  readonly root = new DirectoryNode()
+  root = new DirectoryNode()
   bytesMax: number
   /** Operations so far. */
   operations = 0
@@ -49,6 +49,12 @@ export class MemoryDisk {
   mount(): Disk {
     this.#mounts++
     return new MountedDisk(this, this.#mounts)
+  }
+
+  /** Another disk, with nothing on it, is in its place. */
+  replace(): void {
+    this.crash()
+    this.root = new DirectoryNode()
   }
 
   /** The power goes and comes back. */
