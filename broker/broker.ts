@@ -6,6 +6,7 @@ import type { FetchContext } from './api/fetch.ts'
 import { FetchSessions } from './api/fetch-session.ts'
 import { ReplyBudget } from './api/reply-budget.ts'
 import { Router, type RouterOptions } from './api/router.ts'
+import { TurnedAway } from './api/turned-away.ts'
 import { BrokerConfig } from './cluster/broker-config.ts'
 import { clusterIdentity, diskIdentity, isSameBoot } from './cluster/identity.ts'
 import type { Image } from './cluster/image.ts'
@@ -281,7 +282,7 @@ function fetchContext(
 ): FetchContext {
   const { metadata, brokerConfig, partitions } = of
   return {
-    brokerId: config.id, clock, partitions,
+    brokerId: config.id, clock, partitions, turnedAway: new TurnedAway(limits.turnedAway),
     get image() {
       return metadata.image
     },

@@ -31,6 +31,10 @@ export const limits = {
     readBytesMin: 64 * KiB,
     sessionEvictableAfterMs: 120_000,
   },
+  turnedAway: {
+    /** Producers whose first batch to a partition was refused, and may come behind the next one. */
+    producersMax: 10_000,
+  },
   metadata: {
     itemCharactersMax: 300 * KiB,
     changeAttemptsMax: 20,

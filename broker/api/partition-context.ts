@@ -2,6 +2,7 @@ import type { Image } from '../cluster/image.ts'
 import type { Partition } from '../replication/partition.ts'
 import type { Partitions } from '../replication/partitions.ts'
 import type { Clock } from '../runtime/clock.ts'
+import type { TurnedAway } from './turned-away.ts'
 
 /** What the handlers that append to and read from partitions look at. */
 export interface PartitionContext {
@@ -10,6 +11,7 @@ export interface PartitionContext {
   /** The newest that this broker knows. */
   readonly image: Image
   readonly partitions: Partitions
+  readonly turnedAway: TurnedAway
   /** The disk did not give what a client asked for; the client is told KAFKA_STORAGE_ERROR. */
   onUnreadable?(partition: Partition, cause: Error): void
 }

@@ -11,6 +11,7 @@
 import { topicNamed } from '../cluster/image.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import { produceApi, type ProduceRequest, type ProduceResponse } from '../protocol/messages/produce.ts'
+import { batchesIn } from '../protocol/record-batch.ts'
 import type { Partition } from '../replication/partition.ts'
 import type { Appended } from '../log/partition-log.ts'
 import type { Uuid } from '../runtime/random.ts'
@@ -32,7 +33,8 @@ export function produce(context: PartitionContext): HandlerOf<typeof produceApi>
       const topics = request.topicData.map((topic) => {
         const id = call.version >= 13 ? topic.topicId : topicNamed(context.image, topic.name)?.id
         const unknown = call.version >= 13 ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        const appends = topic.partitionData.map((data) => append(context, { id, unknown, acks, timeoutMs: request.timeoutMs }, data))
+        const target: Target = { name: `${topic.name}${topic.topicId}`, id, unknown, acks, timeoutMs: request.timeoutMs }
+        const appends = topic.partitionData.map((data) => append(context, target, data))
         return { name: topic.name, topicId: topic.topicId, appends }
       })
       const responses = []
@@ -52,6 +54,8 @@ export function produce(context: PartitionContext): HandlerOf<typeof produceApi>
 }
 
 interface Target {
+  /** As it was asked for: by name or by id. */
+  readonly name: string
   readonly id: Uuid | undefined
   /** What is answered where the topic does not exist. */
   readonly unknown: number
@@ -63,29 +67,56 @@ type PartitionData = ProduceRequest['topicData'][number]['partitionData'][number
 
 function append(context: PartitionContext, target: Target, data: PartitionData): PartitionAnswer | Promise<PartitionAnswer> {
   const { index } = data
-  if (target.id === undefined) return refused(index, target.unknown)
-  const found = context.partitions.leader(target.id, index)
+  const records = data.records ?? noRecords
+  const found = target.id === undefined ? target.unknown : context.partitions.leader(target.id, index)
   if (typeof found === 'number') {
-    return found === ErrorCode.NOT_LEADER_OR_FOLLOWER
+    turnAway(context, target, { index, records })
+    return target.id !== undefined && found === ErrorCode.NOT_LEADER_OR_FOLLOWER
       ? { ...refused(index, found), currentLeader: leaderHint(context.image, target.id, index) }
       : refused(index, found === ErrorCode.UNKNOWN_TOPIC_ID ? target.unknown : found)
   }
-  return answer({ context, id: target.id, index, partition: found }, found.append(data.records ?? noRecords, target))
+  if (isBehindRefused(context, target, { index, records, log: found.log })) return refused(index, ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
+  return answer({ context, index, partition: found, target, records }, found.append(records, target))
+}
+
+interface Arrived {
+  readonly index: number
+  readonly records: Buffer
+}
+
+function turnAway({ turnedAway }: PartitionContext, { name }: Target, { index, records }: Arrived): void {
+  for (const batch of batchesIn(records)) return turnedAway.remember(`${name}/${index}`, batch)
+}
+
+/** Whether the producer's first batch was refused a moment ago, and this is one that was sent behind it (turned-away.ts). */
+function isBehindRefused(
+  { turnedAway }: PartitionContext, { name }: Target, { index, records, log }: Arrived & { readonly log: Partition['log'] },
+): boolean {
+  if (turnedAway.size === 0) return false
+  for (const batch of batchesIn(records)) return turnedAway.isBehind(`${name}/${index}`, batch) && !log.knowsProducer(batch.producerId)
+  return false
 }
 
 const noRecords = Buffer.alloc(0)
 
+/** Refusals after which a producer sends the same batch once more. */
+const comesAgain: ReadonlySet<ErrorCode> = new Set([
+  ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.NOT_ENOUGH_REPLICAS, ErrorCode.KAFKA_STORAGE_ERROR,
+])
+
 interface Appending {
   readonly context: PartitionContext
-  readonly id: Uuid
   readonly index: number
   readonly partition: Partition
+  readonly target: Target
+  readonly records: Buffer
 }
 
-async function answer({ context, id, index, partition }: Appending, pending: Promise<Appended>): Promise<PartitionAnswer> {
+async function answer({ context, index, partition, target, records }: Appending, pending: Promise<Appended>): Promise<PartitionAnswer> {
   const appended = await pending
+  if (comesAgain.has(appended.errorCode)) turnAway(context, target, { index, records })
   if (appended.errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER) {
-    return { ...refused(index, appended.errorCode), currentLeader: leaderHint(context.image, id, index) }
+    return { ...refused(index, appended.errorCode), currentLeader: leaderHint(context.image, partition.topicId, index) }
   }
   if (appended.errorCode !== ErrorCode.NONE) {
     const { errorCode, errorMessage = null, recordIndexes = [] } = appended

@@ -198,6 +198,11 @@ export class PartitionLog {
     return failed(ErrorCode.CORRUPT_MESSAGE, `the batch at ${baseOffset} is of epoch ${leaderEpoch}, behind one of ${this.epochs.latest}`)
   }
 
+  /** Whether it remembers what this producer sent last. */
+  knowsProducer(producerId: number): boolean {
+    return this.#admitted.knows(producerId)
+  }
+
   /** Resolves once everything that was admitted is durable or has failed. */
   settled(): Promise<void> {
     return this.#writer.exclusively(async () => {})

@@ -67,6 +67,10 @@ export class ProducerState {
     return first
   }
 
+  knows(producerId: number): boolean {
+    return this.#producers.has(producerId)
+  }
+
   /** Whether a client's batch continues what its producer sent. Call `apply` once it is taken. */
   check(batch: RecordBatch): ProducerCheck {
     const { producerId, producerEpoch, baseSequence } = batch

@@ -41,7 +41,7 @@ export async function fetchOnce(client: Client, place: Place, of: Asked): Promis
     maxWaitMs: of.waitMs, minBytes: 1, maxBytes: of.bytesMax, isolationLevel: 0, sessionId: 0, sessionEpoch: -1, forgottenTopicsData: [],
     rackId: of.follower === undefined ? '' : 'anywhere',
     topics: [{ topic: '', topicId: place.topicId, partitions: [{
-      partition: place.partition, currentLeaderEpoch: client.epochOf(place), fetchOffset: of.offset, partitionMaxBytes: of.bytesMax,
+      partition: place.partition, currentLeaderEpoch: of.follower === undefined ? client.epochOf(place) : -1, fetchOffset: of.offset, partitionMaxBytes: of.bytesMax,
     }] }],
   })
   const found = topic?.partitions[0]

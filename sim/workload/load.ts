@@ -152,6 +152,7 @@ async function readBetween(
     if (answer?.error === ErrorCode.OFFSET_OUT_OF_RANGE && answer.logStartOffset > offset) return undefined
     if (answer?.error !== ErrorCode.NONE) {
       if (answer === undefined) client.hangUp()
+      else client.forget()
       await client.think(200)
       continue
     }
