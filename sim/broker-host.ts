@@ -6,6 +6,7 @@ import type { Rules } from '../broker/cluster/rules.ts'
 import { type Config, readConfig } from '../broker/config.ts'
 import { Metrics } from '../broker/metrics.ts'
 import { recordsOf } from '../broker/protocol/records.ts'
+import type { Partition } from '../broker/replication/partition.ts'
 import type { Logger } from '../broker/runtime/logger.ts'
 import { InProcessTierIo } from '../broker/tier/in-process-tier-io.ts'
 import { tierIoLimits } from '../broker/tier/tier-io.ts'
@@ -70,6 +71,17 @@ export class BrokerHost {
 
   get isServing(): boolean {
     return this.#broker !== undefined && this.#process?.isRunning === true
+  }
+
+  /** The partitions that it leads, as it believes. */
+  get leads(): Partition[] {
+    return this.isServing ? [...this.#broker!.partitions].filter(({ term }) => term !== undefined) : []
+  }
+
+  /** What it has of a partition. */
+  replica({ topicId, partition }: Pick<Partition, 'topicId' | 'partition'>): Partition | undefined {
+    if (this.#process === undefined || this.#broker === undefined) return undefined
+    return [...this.#broker.partitions].find((one) => one.topicId === topicId && one.partition === partition)
   }
 
   get isUp(): boolean {

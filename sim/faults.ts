@@ -6,6 +6,7 @@ import type { BrokerHost } from './broker-host.ts'
 import type { SimNetwork } from './network.ts'
 import type { SimObjects } from './objects.ts'
 import type { Scheduler } from './scheduler.ts'
+import { scenes } from './scenes.ts'
 import type { SimTable } from './table.ts'
 
 export interface Victims {
@@ -175,6 +176,7 @@ const faultsByName = {
     broker.time.leapMs = 3_600_000
     return () => void (broker.time.leapMs = 0)
   },
+  ...scenes,
 } satisfies Record<string, Fault>
 
 export type FaultName = keyof typeof faultsByName

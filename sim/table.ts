@@ -18,6 +18,9 @@ export interface StoreWeather {
   isAway: boolean
 }
 
+/** throttled: refused. deaf: what is written is written, and neither that nor anything else is heard of. */
+export type Trouble = 'throttled' | 'deaf'
+
 export const fairWeather = (delayMs: number): StoreWeather =>
   ({ delayMs, jitterMs: delayMs, refused: 0, lostAnswers: 0, late: 0, isAway: false })
 
@@ -35,6 +38,8 @@ export class SimTable {
   readonly #dice: SeededRandom
   /** Processes that do not reach the table. */
   readonly #cut = new Set<string>()
+  /** What a host meets in one partition of the table, while all others are fine. */
+  readonly #trouble = new Map<string, Trouble>()
 
   constructor(scheduler: Scheduler) {
     this.#scheduler = scheduler
@@ -49,17 +54,24 @@ export class SimTable {
     this.#cut.delete(host)
   }
 
+  /** Returns what ends it. */
+  trouble(host: string, partition: string, trouble: Trouble): () => void {
+    this.#trouble.set(`${host}/${partition}`, trouble)
+    return () => void this.#trouble.delete(`${host}/${partition}`)
+  }
+
   of(process: SimProcess, host: string): Table {
     return {
-      get: (key) => this.#read(process, host, () => this.memory.get(key)),
-      query: (partition, range) => this.#read(process, host, () => this.memory.query(partition, range)),
+      get: (key) => this.#read(process, `${host}/${key.partition}`, () => this.memory.get(key)),
+      query: (partition, range) => this.#read(process, `${host}/${partition}`, () => this.memory.query(partition, range)),
       commit: (writes) => this.#commit(process, host, writes),
       close: async () => {},
     }
   }
 
-  async #read<T>(process: SimProcess, host: string, run: () => Promise<T>): Promise<T> {
-    await this.#reach(process, host)
+  async #read<T>(process: SimProcess, place: string, run: () => Promise<T>): Promise<T> {
+    await this.#reach(process, place.slice(0, place.indexOf('/')))
+    if (this.#trouble.has(place)) await this.#refuse(process)
     const delayMs = this.#delayMs()
     return process.call('table read', { beforeMs: delayMs, afterMs: delayMs }, run)
   }
@@ -68,8 +80,11 @@ export class SimTable {
     // What its caller changes after the call is nobody's.
     const given = structuredClone(writes)
     await this.#reach(process, host)
+    const troubles = new Set(given.map(({ key }) => this.#trouble.get(`${host}/${key.partition}`)))
+    if (troubles.has('throttled')) await this.#refuse(process)
     const [delayMs, fate] = [this.#delayMs(), this.#dice.fraction()]
-    const { lostAnswers, late } = this.weather
+    const late = this.weather.late
+    const lostAnswers = troubles.has('deaf') ? 1 : this.weather.lostAnswers
     if (fate < lostAnswers) {
       await process.call('table commit without an answer', { beforeMs: delayMs, afterMs: timeoutMs }, () => this.memory.commit(given))
       throw new TableError('unknown', 'the answer was lost')
@@ -93,7 +108,10 @@ export class SimTable {
       await process.wait(timeoutMs, 'does not reach the table')
       throw new TableError('away', 'the table was not reached')
     }
-    if (!this.#dice.chance(this.weather.refused)) return
+    if (this.#dice.chance(this.weather.refused)) await this.#refuse(process)
+  }
+
+  async #refuse(process: SimProcess): Promise<never> {
     await process.wait(this.#delayMs(), 'is refused by the table')
     throw new TableError('away', 'throttled')
   }

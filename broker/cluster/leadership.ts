@@ -142,11 +142,12 @@ export function planIsr(image: Image, wanted: WantedIsr, rules = allRules): Part
   const partition = image.topics.get(topicId)?.partitions[index]
   if (partition === undefined) return 'unknown'
   if (partition.leader !== wanted.leader || partition.leaderEpoch !== wanted.leaderEpoch) return 'fenced'
-  if (partition.partitionEpoch !== wanted.partitionEpoch && !rules.isRemoved('a change is of the newest partition epoch')) return 'stale'
+  const isBelieved = rules.isRemoved('a change is of the newest partition epoch')
+  if (partition.partitionEpoch !== wanted.partitionEpoch && !isBelieved) return 'stale'
   for (const { brokerId, brokerEpoch } of wanted.isr) {
     const broker = image.brokers.get(brokerId)
     if (!partition.replicas.includes(brokerId)) return 'ineligible'
-    if (partition.isr.includes(brokerId)) continue
+    if (partition.isr.includes(brokerId) || (isBelieved && brokerEpoch === -1)) continue
     if (broker === undefined || broker.isFenced) return 'ineligible'
     if (broker.brokerEpoch !== brokerEpoch && !rules.isRemoved('a member is of the incarnation that fetched')) return 'ineligible'
   }
