@@ -60,8 +60,9 @@ function cut({ network }: Victims, one: BrokerHost, other: BrokerHost): Undo {
 }
 
 /** Looks often, and not for ever: a story whose turn does not come goes on without it. */
-async function until({ scheduler }: Victims, isSo: () => boolean): Promise<void> {
+async function until({ scheduler }: Victims, what: string, isSo: () => boolean): Promise<void> {
   for (let looks = 0; looks < 4_000 && !isSo(); looks++) await scheduler.sleep(2)
+  scheduler.note(`the story waited until ${what}${isSo() ? '' : ', which did not happen'}`)
 }
 
 /** The member has what the leader has. */
@@ -100,7 +101,7 @@ const unheardJoin: Story = async (victims, scene) => {
   await scheduler.sleep(outOfSyncMs + dice.between(0, 1_000))
   const hear = table.trouble(leader.name, 'metadata', 'deaf')
   await away()
-  await until(victims, () => partition.term?.state.proposal !== undefined)
+  await until(victims, 'the member is proposed', () => partition.term?.state.proposal !== undefined)
   await scheduler.sleep(dice.between(10, 60))
   const heal = cut(victims, leader, member)
   await scheduler.sleep(dice.between(500, 1_500))
@@ -114,52 +115,61 @@ const unheardJoin: Story = async (victims, scene) => {
  */
 const lateFetch: Story = async (victims, scene) => {
   const { network, scheduler, dice, table } = victims
-  const { leader, member, bystander } = scene
+  const { leader, member, bystander, partition: { leaderEpoch } } = scene
   const away = cut(victims, leader, member)
   await scheduler.sleep(outOfSyncMs + dice.between(0, 300))
   // The member has everything from now on, and nobody may say that it is in sync.
   const hear = table.trouble(leader.name, 'metadata', 'throttled')
   await away()
-  await until(victims, () => isInStep(scene))
+  await until(victims, 'the member is in step', () => isInStep(scene))
   const apart = cut(victims, leader, bystander)
   await scheduler.sleep(dice.between(300, 900))
   network.cut(member.name, leader.name)
   await scheduler.sleep(dice.between(20, 200))
   leader.pause()
-  await until(victims, () => bystander.replica(scene.partition)?.term !== undefined)
+  await until(victims, 'the bystander leads', () => bystander.replica(scene.partition)?.term !== undefined)
+  const forget = table.trouble(bystander.name, 'metadata', 'throttled')
   await scheduler.sleep(dice.between(300, 1_000))
   await apart()
   bystander.kill()
+  forget()
   hear()
   network.cut(leader.name, member.name)
   leader.resume()
-  await until(victims, () => leader.replica(scene.partition)?.term !== undefined)
+  await until(victims, 'the leader leads again', () => (leader.replica(scene.partition)?.term?.leaderEpoch ?? 0) > leaderEpoch)
   network.heal(member.name, leader.name)
   await scheduler.sleep(outOfSyncMs + dice.between(500, 1_500))
   return leaveAlone(victims, scene, () => network.heal(leader.name, member.name))
 }
 
-/** The leader ends just as the member comes back: the next leader does not know yet how far everything was committed. */
+/**
+ * The leader ends just as the member comes back, with something committed that the member lacks, and of which the next leader
+ * does not know yet that it is committed.
+ */
 const returnAtChange: Story = async (victims, scene) => {
   const { network, scheduler, dice, table } = victims
   const { leader, member, bystander, partition } = scene
-  const away = [cut(victims, leader, member), cut(victims, bystander, member)]
+  const away = cut(victims, leader, member)
   await scheduler.sleep(outOfSyncMs + dice.between(0, 500))
   const hear = table.trouble(leader.name, 'metadata', 'throttled')
+  await away()
+  await until(victims, 'the member is in step', () => isInStep(scene))
+  network.cut(leader.name, member.name)
   const before = { ...network.weather }
-  Object.assign(network.weather, { delayMs: 20, jitterMs: dice.between(50, 200) })
-  for (const heal of away) await heal()
-  await until(victims, () => {
-    const [next, late] = [bystander.replica(partition), member.replica(partition)]
-    return next !== undefined && late !== undefined && late.log.endOffset >= next.highWatermark && late.log.endOffset < next.log.endOffset
-  })
+  Object.assign(network.weather, { delayMs: 20, jitterMs: 10 })
+  await until(victims, 'more is committed than the member has', () =>
+    partition.highWatermark > (member.replica(partition)?.log.endOffset ?? Infinity))
+  network.cut(leader.name, bystander.name)
   leader.kill()
   hear()
-  await until(victims, () => bystander.replica(partition)?.term?.state.followers.some(({ brokerId }) => brokerId === member.id) === true)
+  await until(victims, 'the bystander leads and has heard of the member', () =>
+    bystander.replica(partition)?.term?.state.followers.some(({ brokerId }) => brokerId === member.id) === true)
   network.cut(bystander.name, member.name)
   await scheduler.sleep(dice.between(300, 1_000))
   Object.assign(network.weather, before)
-  return leaveAlone(victims, scene, () => network.heal(bystander.name, member.name))
+  return leaveAlone(victims, scene, () => {
+    for (const [from, to] of [[bystander, member], [leader, bystander], [leader, member]] as const) network.heal(from.name, to.name)
+  })
 }
 
 /** The leader asks for the member on the word of a start that is over, and of a disk that is gone. */

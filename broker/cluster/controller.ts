@@ -33,13 +33,16 @@ export class Controller {
   readonly #lease: Lease
   readonly #stopping = new AbortController()
   readonly #done: Promise<void>
+  /** Everybody watches, so that whoever takes over knows who else is silent: the controller and a leader may be one broker. */
   #watch: LeaseWatch
+  #watchedAt: number
   #balancedAt: number
 
   constructor(options: ControllerOptions) {
     const { table, clock, incarnation, limits, onFault } = options
     this.#options = options
     this.#watch = new LeaseWatch(limits)
+    this.#watchedAt = clock.monotonic()
     this.#balancedAt = clock.monotonic()
     this.#lease = new Lease({
       table, clock, limits, holder: incarnation, key: { partition: 'controller', sort: 'lease' }, onFault,
@@ -73,12 +76,8 @@ export class Controller {
     const { signal } = this.#stopping
     while (!signal.aborted) {
       try {
-        const wasActive = this.isActive
-        if (await this.#lease.acquire()) {
-          // What was seen in an earlier time of duty says nothing about now.
-          if (!wasActive) this.#watch = new LeaseWatch(limits)
-          await this.#duty()
-        }
+        await this.#lookAround()
+        if (await this.#lease.acquire()) await this.#duty()
       } catch (cause) {
         onFault(cause)
       }
@@ -86,11 +85,19 @@ export class Controller {
     }
   }
 
-  async #duty(): Promise<void> {
-    const { table, clock, metadata, limits, rulesOf } = this.#options
+  async #lookAround(): Promise<void> {
+    const { table, clock, limits } = this.#options
     const sessions = await table.query(sessionsPartition, {})
     const now = clock.monotonic()
+    // While the table did not answer us it may have answered nobody: no session can be judged by that time.
+    if (now - this.#watchedAt > limits.ttlMs - limits.renewEveryMs) this.#watch = new LeaseWatch(limits)
+    this.#watchedAt = now
     this.#watch.observe(sessions, now)
+  }
+
+  async #duty(): Promise<void> {
+    const { clock, metadata, limits, rulesOf } = this.#options
+    const now = clock.monotonic()
     for (const broker of aliveBrokers(metadata.image)) {
       if (!this.#watch.isAlive(String(broker.brokerId), broker.incarnation, now)) await this.fence(broker, 'its session is over')
     }
