@@ -1,0 +1,25 @@
+import type { Rule } from '../broker/cluster/rules.ts'
+import type { FaultName } from './faults.ts'
+import { type GivenOptions, optionsOf, type RunOptions } from './options.ts'
+
+/** What a cluster meets that does not keep a rule, so that its loss comes to light within a few seeds. */
+const trials: Readonly<Record<Rule, readonly FaultName[]>> = {
+  'a shrink counts once it is confirmed': ['unheard shrink'],
+  'a proposed member is waited for': ['unheard join'],
+  'fetches are checked for the leader epoch': ['late fetch'],
+  'followers truncate': ['kill', 'pause', 'isolation', 'one-way cut', 'power loss', 'unheard shrink'],
+  'followers truncate by epoch': ['kill', 'pause', 'power loss', 'slow network', 'restart'],
+  'a member has all of earlier epochs': ['return at a change of leader'],
+  'a member is of the incarnation that fetched': ['old position'],
+  'a change is of the newest partition epoch': ['old change'],
+  'a restart takes a new epoch': ['disk lost', 'crash loop', 'one-way cut', 'empty return'],
+  'leaders come from the in-sync replicas': ['kill', 'pause', 'isolation', 'restart', 'disk lost'],
+  'a loss leaves the in-sync replicas': ['empty return'],
+  'the in-sync replicas are never too few': ['lonely leader'],
+}
+
+/** A run of three brokers without one rule, under a small load and with no peace between the faults. */
+export function trialOf(rule: Rule, { seed }: Pick<GivenOptions, 'seed'>): RunOptions {
+  const options = optionsOf({ seed, minutes: 0.5, brokers: 3, without: [rule], faults: trials[rule] })
+  return { ...options, partitions: 1, thinkMs: 200, segmentBytes: 65_536, fillerBytesMax: 20, faultEveryMs: 2_000 }
+}
