@@ -3,8 +3,8 @@
 
 import type { BrokerConfig } from './cluster/broker-config.ts'
 import { Controller } from './cluster/controller.ts'
-import { aliveBrokers, type Image, isAlive } from './cluster/image.ts'
-import { planFence, planOffline, planRegistration, type Registration, type RulesOf } from './cluster/leadership.ts'
+import { aliveBrokers, type Image, isAlive, type PartitionImage } from './cluster/image.ts'
+import { planFence, planHandOver, planOffline, planRegistration, type Registration, type RulesOf } from './cluster/leadership.ts'
 import { Membership } from './cluster/membership.ts'
 import type { MetadataLog } from './cluster/metadata-log.ts'
 import { MetadataPoll } from './cluster/metadata-poll.ts'
@@ -120,7 +120,7 @@ export class ClusterMember {
       onFault: (cause) => logger.debug({ cause }, 'the metadata could not be looked at'),
     })
     this.#controller = new Controller({
-      ...shared,
+      ...shared, hasSession: this.around.hasSession,
       onFault: (cause) => logger.debug({ cause }, 'the cluster could not be looked after'),
       onFenced: ({ brokerId }, why) => logger.warn({ broker: brokerId, why }, 'a broker is taken for dead'),
     })
@@ -141,6 +141,18 @@ export class ClusterMember {
     const plan = (image: Image) => planOffline(image, config.id, { isOffline, rulesOf: this.rulesOf })
     if (plan(metadata.image).length === 0) return
     await metadata.change((image) => ({ records: plan(image), answer: undefined }))
+  }
+
+  /** What followers cannot copy from this broker, one of them leads from now on. Throws `TableError`. */
+  async handOver(cutOff: readonly Partition[]): Promise<void> {
+    const { metadata, config, logger } = this.#options
+    const epochs = new Map(cutOff.map(({ topicId, partition, term }) => [`${topicId}/${partition}`, term?.leaderEpoch]))
+    const isCutOff = (topicId: Uuid, { partition, leaderEpoch }: PartitionImage) => epochs.get(`${topicId}/${partition}`) === leaderEpoch
+    const moved = await metadata.change((image) => {
+      const records = planHandOver(image, config.id, { isCutOff, rulesOf: this.rulesOf })
+      return { records, answer: records.length }
+    })
+    if (moved > 0) logger.warn({ partitions: moved }, 'followers do not reach this broker: others lead what it led')
   }
 
   /** Hands over what it leads, where there is anybody, and waits until clients have heard of it. */

@@ -15,7 +15,7 @@ export interface HousekeepingOptions {
   readonly partitions: Pick<Partitions, 'reopen' | 'isBroken' | typeof Symbol.iterator>
   readonly store: PartitionStore
   readonly tier: Tier
-  readonly member: Pick<ClusterMember, 'giveUp'>
+  readonly member: Pick<ClusterMember, 'giveUp' | 'handOver'>
 }
 
 /**
@@ -48,6 +48,7 @@ export class Housekeeping {
       await this.#tidyPartitions(watch.isTrusted())
       if (!signal.aborted) await this.#reopen()
       if (!signal.aborted) await this.#giveUp()
+      if (!signal.aborted) await this.#handOver()
       if (!signal.aborted) await this.#purge()
       await sleep(clock, limits.partitions.housekeepingEveryMs, signal)
     }
@@ -73,6 +74,18 @@ export class Housekeeping {
       await member.giveUp((topicId, partition) => partitions.isBroken(topicId, partition))
     } catch (cause) {
       logger.warn({ cause }, 'partitions of a broken disk could not be handed over')
+    }
+  }
+
+  /** Nothing can be committed by a leader that its followers do not reach, and one of them may lead instead. */
+  async #handOver(): Promise<void> {
+    const { partitions, member, logger } = this.#options
+    const cutOff = [...partitions].filter(({ term }) => term?.isCutOff(limits.replication.silenceMsMax))
+    if (cutOff.length === 0) return
+    try {
+      await member.handOver(cutOff)
+    } catch (cause) {
+      logger.warn({ cause }, 'what followers do not reach could not be handed over')
     }
   }
 

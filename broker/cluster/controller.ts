@@ -24,6 +24,8 @@ export interface ControllerOptions {
   readonly incarnation: Uuid
   readonly limits: ControllerLimits
   readonly rulesOf: RulesOf
+  /** Whether this broker's own session is held. */
+  hasSession(): boolean
   onFault(cause: unknown): void
   onFenced(broker: BrokerImage, why: string): void
 }
@@ -72,32 +74,45 @@ export class Controller {
   }
 
   async #run(): Promise<void> {
-    const { clock, limits, onFault } = this.#options
+    const { clock, onFault } = this.#options
     const { signal } = this.#stopping
     while (!signal.aborted) {
       try {
-        await this.#lookAround()
-        if (await this.#lease.acquire()) await this.#duty()
+        const isOnDuty = await this.#lease.acquire()
+        // Not before: while a table does not answer, nobody's session is renewed, and what was seen then says nothing.
+        const now = await this.#observe()
+        if (isOnDuty) await this.#duty(now)
       } catch (cause) {
         onFault(cause)
       }
-      await sleep(clock, limits.renewEveryMs, signal)
+      await sleep(clock, this.#restMs(), signal)
     }
   }
 
-  async #lookAround(): Promise<void> {
-    const { table, clock, limits } = this.#options
-    const sessions = await table.query(sessionsPartition, {})
+  /** Until the next renewal, or until the moment at which a lease will have ended that nobody renews. */
+  #restMs(): number {
+    const { clock, limits } = this.#options
     const now = clock.monotonic()
-    // While the table did not answer us it may have answered nobody: no session can be judged by that time.
-    if (now - this.#watchedAt > limits.ttlMs - limits.renewEveryMs) this.#watch = new LeaseWatch(limits)
-    this.#watchedAt = now
-    this.#watch.observe(sessions, now)
+    const end = Math.min(this.#watch.nextEnd(now), this.#lease.othersEnd(now))
+    return Math.max(1, Math.min(limits.renewEveryMs, end - now))
   }
 
-  async #duty(): Promise<void> {
-    const { clock, metadata, limits, rulesOf } = this.#options
+  /**
+   * Says when it was. Who could not renew its own session, or look at the others', cannot tell whether they could be renewed,
+   * and starts over.
+   */
+  async #observe(): Promise<number> {
+    const { table, clock, limits, hasSession } = this.#options
+    const sessions = await table.query(sessionsPartition, {})
     const now = clock.monotonic()
+    if (!hasSession() || now - this.#watchedAt > limits.ttlMs - limits.renewEveryMs) this.#watch = new LeaseWatch(limits)
+    this.#watchedAt = now
+    this.#watch.observe(sessions, now)
+    return now
+  }
+
+  async #duty(now: number): Promise<void> {
+    const { metadata, limits, rulesOf } = this.#options
     for (const broker of aliveBrokers(metadata.image)) {
       if (!this.#watch.isAlive(String(broker.brokerId), broker.incarnation, now)) await this.fence(broker, 'its session is over')
     }

@@ -104,6 +104,23 @@ export function planOffline(
   })
 }
 
+/**
+ * A leader that its followers do not reach hands over to one of them, if any serves: nothing can be committed with it, though
+ * its session holds. It leaves the in-sync replicas where enough stay; else it would be waited for.
+ */
+export function planHandOver(
+  image: Image, brokerId: number, of: { readonly isCutOff: (topicId: string, partition: PartitionImage) => boolean; readonly rulesOf: RulesOf },
+): PartitionChanged[] {
+  return planEach(image, (partition, topic) => {
+    if (partition.leader !== brokerId || !of.isCutOff(topic.id, partition)) return {}
+    const rules = { ...of.rulesOf(topic.name), isUncleanElectionAllowed: false }
+    const others = partition.isr.filter((id) => id !== brokerId)
+    const isr = others.length >= Math.min(rules.minIsr, partition.replicas.length) ? others : partition.isr
+    const next = elected({ ...partition, isr }, { rules, canLead: (id) => id !== brokerId && isAlive(image, id) })
+    return next.leader === noLeader ? {} : next
+  })
+}
+
 /** Elects where nobody leads. `returning`: brokers that are about to serve, and do not yet in this image. */
 export function planElections(image: Image, returning: readonly number[], rulesOf: RulesOf): PartitionChanged[] {
   const canLead = (id: number) => returning.includes(id) || isAlive(image, id)

@@ -55,6 +55,11 @@ export class Lease {
     return this.#held?.until ?? -Infinity
   }
 
+  /** Monotonic: when somebody else's lease will have ended, as it was last seen; Infinity where that is not waited for. */
+  othersEnd(now: number): number {
+    return this.isHeld ? Infinity : this.#others.nextEnd(now)
+  }
+
   /**
    * Takes the lease whoever has it: for a session, which belongs to the newest start of a broker. Throws `TableError`.
    * False where somebody else took it in the same moment.
@@ -167,5 +172,10 @@ export class LeaseWatch {
   isAlive(sort: string, holder: string, now: number): boolean {
     const seen = this.#seen.get(sort)
     return seen !== undefined && holder !== free && seen.holder === holder && now - seen.at < this.#ttlMs
+  }
+
+  /** Monotonic: when the first of those that have not ended will have, unless it is renewed; Infinity where there is none. */
+  nextEnd(now: number): number {
+    return [...this.#seen.values()].reduce((next, { at }) => (at + this.#ttlMs > now ? Math.min(next, at + this.#ttlMs) : next), Infinity)
   }
 }

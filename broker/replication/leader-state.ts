@@ -142,6 +142,15 @@ export function planSync(state: LeaderState, rules: SyncRules): Proposal | undef
   return { isr: [...staying, ...joining.map(({ brokerId, brokerEpoch }) => ({ brokerId, brokerEpoch }))], isUnknown: false }
 }
 
+/** So few have been heard of lately that nothing can be committed, and being left out would not help: they cannot reach us. */
+export function isCutOff(
+  state: LeaderState, { now, minIsr, silenceMsMax }: { readonly now: number; readonly minIsr: number; readonly silenceMsMax: number },
+): boolean {
+  const isHeard = (brokerId: number) => now - (viewOf(state, brokerId)?.fetchedAt ?? state.beganAt) <= silenceMsMax
+  const heard = state.isr.filter((brokerId) => brokerId === state.brokerId || isHeard(brokerId))
+  return heard.length < Math.min(inSyncMin(state, minIsr), state.isr.length)
+}
+
 function isOutOfStep(state: LeaderState, brokerId: number, { now, lagMsMax }: SyncRules): boolean {
   return now - (viewOf(state, brokerId)?.caughtUpAt ?? state.beganAt) > lagMsMax
 }

@@ -8,7 +8,7 @@ import { ErrorCode } from '../protocol/error-code.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { CommitWaits } from './commit-waits.ts'
 import {
-  adopt, highWatermarkOf, inSyncMin, type LeaderState, loseProposal, observeFetch, planSync, type Proposal, propose, refuseProposal,
+  adopt, highWatermarkOf, inSyncMin, isCutOff, type LeaderState, loseProposal, observeFetch, planSync, type Proposal, propose, refuseProposal,
 } from './leader-state.ts'
 
 /** What a term looks at of its surroundings, as it is now. */
@@ -121,6 +121,12 @@ export class LeaderTerm {
   /** Asks for a change of the in-sync replicas where one is due. To be called now and then: silence brings no event. */
   look(): void {
     if (this.plan() !== undefined) this.#options.onOutOfSync()
+  }
+
+  /** Whether too few followers have fetched for so long: whoever they can reach would lead better. */
+  isCutOff(silenceMsMax: number): boolean {
+    const { around, topicName } = this.#options
+    return !this.#isOver && isCutOff(this.#state, { now: around.clock.monotonic(), minIsr: around.minIsr(topicName), silenceMsMax })
   }
 
   /** Who should be in sync, where that is to be changed now. */

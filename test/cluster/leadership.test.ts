@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { emptyImage, fold, type Image, isAlive, type PartitionImage } from '../../broker/cluster/image.ts'
 import {
-  noLeader, planElections, planFence, planIsr, planLeave, planPreferred, planRegistration, planUnfence, type Registration, type TopicRules,
+  noLeader, planElections, planFence, planHandOver, planIsr, planLeave, planPreferred, planRegistration, planUnfence, type Registration, type TopicRules,
 } from '../../broker/cluster/leadership.ts'
 import type { MetadataRecord } from '../../broker/cluster/metadata-record.ts'
 import { newPartition } from '../../broker/cluster/placement.ts'
@@ -94,6 +94,19 @@ test('a broker that stops hands over, and stays in sync only where it must', () 
   const after = apply(image, planLeave(image, 1, rulesOf))
   assert.deepEqual(state(after), { leader: 2, leaderEpoch: 1, isr: [2, 3] })
   assert.deepEqual([partition(after, 1).leader, partition(after, 1).isr], [2, [1, 2]])
+})
+
+test('a leader that followers do not reach hands over to one that serves, and keeps what nobody else can lead', () => {
+  const isCutOff = (_: string, { leaderEpoch }: PartitionImage) => leaderEpoch === 0
+  const before = cluster([1, 2, 3])
+  assert.deepEqual(planHandOver(before, 2, { isCutOff, rulesOf }), [], 'it leads nothing')
+  const after = apply(before, planHandOver(before, 1, { isCutOff, rulesOf }))
+  assert.deepEqual(state(after), { leader: 2, leaderEpoch: 1, isr: [2, 3] })
+  assert.deepEqual(planHandOver(after, 2, { isCutOff, rulesOf }), [], 'another term has another silence')
+  const pair = cluster([1, 2])
+  assert.deepEqual(state(apply(pair, planHandOver(pair, 1, { isCutOff, rulesOf }))), { leader: 2, leaderEpoch: 1, isr: [1, 2] })
+  const alone = apply(pair, planFence(pair, epochOf(pair, 2), rulesOf))
+  assert.deepEqual(planHandOver(alone, 1, { isCutOff, rulesOf }), [])
 })
 
 test('leaders go back to where they were placed, once that replica is in sync again', () => {

@@ -139,3 +139,15 @@ test('an observer counts by its own clock from when it saw a version first, and 
   watch.observe([], 6200)
   assert.equal(watch.isAlive('1', 'b', 6201), false)
 })
+
+test('an observer knows when the first of the leases that it sees will have ended', () => {
+  const watch = new LeaseWatch(limits)
+  const item = (sort: string, version: number) => ({ partition: 'session', sort, version, value: { holder: 'a', facts: null } })
+  assert.equal(watch.nextEnd(0), Infinity)
+  watch.observe([item('1', 7), item('2', 3)], 100)
+  assert.equal(watch.nextEnd(100), 3100)
+  watch.observe([item('1', 7), item('2', 4)], 850)
+  assert.equal(watch.nextEnd(850), 3100)
+  assert.equal(watch.nextEnd(3100), 3850, 'what has ended is not waited for')
+  assert.equal(watch.nextEnd(3850), Infinity)
+})
