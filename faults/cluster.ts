@@ -1,0 +1,160 @@
+// Three broker processes with a proxy on every link: clients to each broker, and each broker to each other one. Clients
+// and brokers know each other only by the proxies' addresses; who observes goes past them.
+
+import { once } from 'node:events'
+import { rmSync } from 'node:fs'
+import { ClusterProcess, freePorts } from '../test/support/cluster-process.ts'
+import { TcpProxy } from './proxy.ts'
+
+export const brokerIds = [1, 2, 3] as const
+
+export class Cluster {
+  readonly #processes: ClusterProcess
+  readonly #ports: ReadonlyMap<number, number>
+  /** From clients, by broker. */
+  readonly #clients: ReadonlyMap<number, TcpProxy>
+  /** Between brokers, by `FROM>TO`. */
+  readonly #peers: ReadonlyMap<string, TcpProxy>
+  readonly #down = new Set<number>()
+  readonly #stopped = new Set<number>()
+
+  private constructor(of: {
+    processes: ClusterProcess; ports: ReadonlyMap<number, number>; clients: ReadonlyMap<number, TcpProxy>; peers: ReadonlyMap<string, TcpProxy>
+  }) {
+    this.#processes = of.processes
+    this.#ports = of.ports
+    this.#clients = of.clients
+    this.#peers = of.peers
+  }
+
+  static async start(): Promise<Cluster> {
+    const ports = await freePorts(brokerIds)
+    const clients = new Map<number, TcpProxy>()
+    const peers = new Map<string, TcpProxy>()
+    for (const to of brokerIds) {
+      clients.set(to, await TcpProxy.open(ports.get(to)!))
+      for (const from of brokerIds) if (from !== to) peers.set(`${from}>${to}`, await TcpProxy.open(ports.get(to)!))
+    }
+    const flags = (id: number): string[] => [
+      '--advertise', `127.0.0.1:${clients.get(id)!.port}`,
+      ...brokerIds.filter((to) => to !== id).flatMap((to) => ['--peer', `${to}=127.0.0.1:${peers.get(`${id}>${to}`)!.port}`]),
+    ]
+    const processes = await ClusterProcess.start({ ids: brokerIds, ports, flags })
+    return new Cluster({ processes, ports, clients, peers })
+  }
+
+  /** Where clients begin. */
+  get bootstrap(): string[] {
+    return [...this.#clients.values()].map(({ port }) => `127.0.0.1:${port}`)
+  }
+
+  /** The real ports of those that run, for who observes. */
+  get observed(): string[] {
+    return brokerIds.filter((id) => this.isUp(id) && !this.#stopped.has(id)).map((id) => `127.0.0.1:${this.#ports.get(id)}`)
+  }
+
+  get tablePath(): string {
+    return this.#processes.tablePath
+  }
+
+  get objectsPath(): string {
+    return this.#processes.objectsPath
+  }
+
+  diskPath(id: number): string {
+    return this.#processes.diskPath(id)
+  }
+
+  others(id: number): number[] {
+    return brokerIds.filter((other) => other !== id)
+  }
+
+  isUp(id: number): boolean {
+    return !this.#down.has(id)
+  }
+
+  pid(id: number): number {
+    return this.#processes.broker(id).pid
+  }
+
+  /** The last lines that a broker wrote. */
+  output(id: number): string {
+    return this.#processes.broker(id).output
+  }
+
+  fromClients(id: number): TcpProxy {
+    return this.#clients.get(id)!
+  }
+
+  link(from: number, to: number): TcpProxy {
+    return this.#peers.get(`${from}>${to}`)!
+  }
+
+  /** All links between a broker and the others, both ways. */
+  peersOf(id: number): TcpProxy[] {
+    return this.others(id).flatMap((other) => [this.link(id, other), this.link(other, id)])
+  }
+
+  get allLinks(): TcpProxy[] {
+    return [...this.#clients.values(), ...this.#peers.values()]
+  }
+
+  /** What listened at it refuses from then on, as the system does for a process that is gone. */
+  async kill(id: number, signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
+    const broker = this.#processes.broker(id)
+    const ended = broker.stop(signal)
+    if (signal === 'SIGKILL') this.#down.add(id)
+    await ended
+    this.#down.add(id)
+    for (const proxy of this.#linksTo(id)) proxy.refuse()
+  }
+
+  async start(id: number): Promise<void> {
+    for (const proxy of this.#linksTo(id)) await proxy.listen()
+    await this.#processes.broker(id).start()
+    this.#down.delete(id)
+  }
+
+  /** Starts it without waiting for it to answer. */
+  async launch(id: number): Promise<void> {
+    for (const proxy of this.#linksTo(id)) await proxy.listen()
+    this.#processes.broker(id).launch()
+  }
+
+  pause(id: number): void {
+    this.#stopped.add(id)
+    process.kill(this.pid(id), 'SIGSTOP')
+  }
+
+  resume(id: number): void {
+    process.kill(this.pid(id), 'SIGCONT')
+    this.#stopped.delete(id)
+  }
+
+  wipe(id: number): void {
+    rmSync(this.diskPath(id), { recursive: true, force: true })
+  }
+
+  heal(): void {
+    for (const proxy of this.allLinks) proxy.heal()
+  }
+
+  /** Brokers that ended without being told to. */
+  async fallen(): Promise<number[]> {
+    const ended = await Promise.all(brokerIds.filter((id) => this.isUp(id)).map(async (id) => {
+      const code = await Promise.race([this.#processes.broker(id).ended(), once(AbortSignal.timeout(1), 'abort').then(() => 'runs')])
+      return code === 'runs' ? [] : [id]
+    }))
+    return ended.flat()
+  }
+
+  async dispose(): Promise<void> {
+    for (const id of this.#stopped) this.resume(id)
+    await this.#processes.dispose()
+    await Promise.all(this.allLinks.map((proxy) => proxy.close()))
+  }
+
+  #linksTo(id: number): TcpProxy[] {
+    return [this.fromClients(id), ...this.others(id).map((other) => this.link(other, id))]
+  }
+}

@@ -1,0 +1,45 @@
+// Faults are data: what is done, what undoes it, how one sees that it had an effect, and how long writes may stop for it.
+
+import type { Cluster } from './cluster.ts'
+import type { Load } from './load.ts'
+import { observe, type PartitionState } from './metadata.ts'
+
+export interface Fault {
+  readonly name: string
+  /** Of the fault matrix; what it stands for is said in docs/faults.md. */
+  readonly row: string
+  /** How long it lasts, in seconds. */
+  readonly seconds: number
+  /** The longest time without an acknowledgement, in milliseconds; undefined where writes have to stop. */
+  readonly gapMsMax: number | undefined
+  begin(scene: Scene): Promise<Ongoing>
+}
+
+export interface Ongoing {
+  /** What it did, in words, asked just before it ends. Throws where it did nothing: then nothing was shown. */
+  effect(): Promise<string>
+  end(): Promise<void>
+}
+
+export interface Scene {
+  readonly cluster: Cluster
+  readonly load: Load
+  /** Leads the first partition when the fault begins. */
+  readonly leader: number
+  /** Does not, and the other one. */
+  readonly follower: number
+  readonly other: number
+  readonly begunAt: number
+  readonly epochs: readonly number[]
+}
+
+export async function sceneOf(cluster: Cluster, load: Load): Promise<Scene> {
+  const states = await partitionsNow({ cluster, load })
+  const leader = states[0]!.leader
+  const [follower, other] = cluster.others(leader) as [number, number]
+  return { cluster, load, leader, follower, other, begunAt: performance.now(), epochs: states.map(({ leaderEpoch }) => leaderEpoch) }
+}
+
+export function partitionsNow({ cluster, load }: Pick<Scene, 'cluster' | 'load'>): Promise<PartitionState[]> {
+  return observe(cluster.observed, load.topicId)
+}

@@ -1,0 +1,74 @@
+import { ErrorCode } from '../broker/protocol/error-code.ts'
+import { fetchApi } from '../broker/protocol/messages/fetch.ts'
+import { listOffsetsApi } from '../broker/protocol/messages/list-offsets.ts'
+import { batchesIn, type RecordBatch } from '../broker/protocol/record-batch.ts'
+import type { Listing, LoggedBatch, Place, Sighting } from '../sim/check/history.ts'
+import { nameOf } from '../sim/check/values.ts'
+import { recordsIn } from '../test/support/record-batches.ts'
+import type { WireClient } from '../test/support/wire-client.ts'
+
+export interface TopicPlace extends Place {
+  readonly topic: string
+}
+
+export interface Fetched {
+  readonly error: number
+  readonly highWatermark: number
+  readonly logStartOffset: number
+  readonly records: readonly Sighting[]
+  readonly batches: readonly LoggedBatch[]
+}
+
+export interface Wanted {
+  readonly offset: number
+  readonly bytesMax: number
+  readonly waitMs: number
+  /** From whoever is asked, even where another one leads. */
+  readonly isFromFollower?: boolean
+}
+
+const answerMsMax = 3_000
+
+/** Rejects with `ConnectionLost`. */
+export async function fetchFrom(wire: WireClient, place: Place, of: Wanted): Promise<Fetched> {
+  const { responses: [topic] } = await wire.call(fetchApi, {
+    maxWaitMs: of.waitMs, minBytes: 1, maxBytes: of.bytesMax, isolationLevel: 0, sessionId: 0, sessionEpoch: -1, forgottenTopicsData: [],
+    rackId: of.isFromFollower === true ? 'anywhere' : '',
+    topics: [{ topic: '', topicId: place.topicId, partitions: [
+      { partition: place.partition, currentLeaderEpoch: -1, fetchOffset: of.offset, partitionMaxBytes: of.bytesMax },
+    ] }],
+  }, { timeoutMs: of.waitMs + answerMsMax })
+  const found = topic?.partitions[0]
+  if (found === undefined) return { error: ErrorCode.UNKNOWN_SERVER_ERROR, highWatermark: -1, logStartOffset: -1, records: [], batches: [] }
+  const batches = [...batchesIn(found.records ?? Buffer.alloc(0))]
+  const { errorCode: error, highWatermark, logStartOffset } = found
+  const records = batches.flatMap(sightingsIn).filter(({ offset }) => offset >= of.offset)
+  return { error, highWatermark, logStartOffset, records, batches: batches.map(logged) }
+}
+
+/** Rejects with `ConnectionLost`. */
+export async function endFrom(
+  wire: WireClient, of: TopicPlace & Pick<Listing, 'which'>,
+): Promise<{ readonly error: number; readonly offset: number }> {
+  const { topics: [topic] } = await wire.call(listOffsetsApi, {
+    replicaId: -1, isolationLevel: 0, timeoutMs: answerMsMax,
+    topics: [{ name: of.topic, partitions: [
+      { partitionIndex: of.partition, currentLeaderEpoch: -1, timestamp: of.which === 'latest' ? -1 : -2 },
+    ] }],
+  }, { timeoutMs: answerMsMax })
+  const found = topic?.partitions[0]
+  return { error: found?.errorCode ?? ErrorCode.UNKNOWN_SERVER_ERROR, offset: found?.offset ?? -1 }
+}
+
+function sightingsIn(batch: RecordBatch): Sighting[] {
+  try {
+    return recordsIn(batch).map(({ offset, value }) => ({ offset, value: nameOf(value) }))
+  } catch {
+    // Empty values are what the checker looks for.
+    return [{ offset: batch.baseOffset, value: '' }]
+  }
+}
+
+function logged({ baseOffset, recordCount, leaderEpoch, producerId, producerEpoch, baseSequence }: RecordBatch): LoggedBatch {
+  return { baseOffset, recordCount, leaderEpoch, producerId, producerEpoch, baseSequence }
+}
