@@ -133,7 +133,8 @@ function planAssigned(brokers: readonly number[], topic: NewTopic, defaults: Top
   return replicas
 }
 
-function problemWithAssignment(brokers: readonly number[], ids: readonly number[], length: number | undefined): string | undefined {
+/** `length`: how many there have to be, where that is given. */
+export function problemWithAssignment(brokers: readonly number[], ids: readonly number[], length?: number): string | undefined {
   if (ids.length === 0) return 'The manual partition assignment includes an empty replica list.'
   if (new Set(ids).size !== ids.length) return `The manual partition assignment includes duplicate brokers: ${ids.join(', ')}.`
   const unknown = ids.find((id) => !brokers.includes(id))
