@@ -2,7 +2,7 @@
 // left out, as in Kafka.
 
 import { type PartitionImage, topicNamed } from '../cluster/image.ts'
-import { isMoving } from '../cluster/reassignment.ts'
+import { enteringReplicas, isMoving } from '../cluster/reassignment.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import { listPartitionReassignmentsApi } from '../protocol/messages/list-partition-reassignments.ts'
 import type { ClusterContext } from './context.ts'
@@ -29,6 +29,7 @@ export function listPartitionReassignments(context: ClusterContext): HandlerOf<t
   }
 }
 
-function describe({ partition, replicas, adding = [], removing = [] }: PartitionImage) {
-  return { partitionIndex: partition, replicas, addingReplicas: adding, removingReplicas: removing }
+function describe(partition: PartitionImage) {
+  const { replicas, removing = [] } = partition
+  return { partitionIndex: partition.partition, replicas, addingReplicas: enteringReplicas(partition), removingReplicas: removing }
 }

@@ -44,6 +44,11 @@ export function targetReplicas({ replicas, removing }: Pick<PartitionImage, 'rep
   return removing === undefined ? replicas : replicas.filter((id) => !removing.includes(id))
 }
 
+/** Those that a partition does not have yet, and is to have. */
+export function enteringReplicas({ adding = [], removing = [] }: Pick<PartitionImage, 'adding' | 'removing'>): readonly number[] {
+  return adding.filter((id) => !removing.includes(id))
+}
+
 /** The record that begins, redirects or calls off; undefined where nothing has to change. */
 export function planReassignment(
   image: Image, wanted: WantedReassignment, { mayChangeFactor, rulesOf }: ReassignmentRules,
@@ -86,13 +91,17 @@ function boundsOf(image: Image, topicName: string, rulesOf: RulesOf): Bounds {
   return { minIsr: rulesOf(topicName).minIsr, canLead: (brokerId) => isAlive(image, brokerId) }
 }
 
-/** On the way to `target`: those that are needed no more stay until that is reached, but for copies that never were in sync. */
+/**
+ * On the way to `target`: those that are needed no more stay until that is reached, but for copies that are not in sync. What
+ * the partition had before it all began stays known, as the replicas that are not being added: one that an earlier target
+ * brought, and this one drops, is in both lists.
+ */
 function redirected(partition: PartitionImage, target: readonly number[]): Placed {
-  const { leader, isr, replicas, adding: begun = [] } = partition
+  const { leader, isr, replicas: before, adding: begun = [] } = partition
   const settled = settledReplicas(partition)
-  const removing = replicas.filter((id) => !target.includes(id) && (!begun.includes(id) || isr.includes(id)))
-  const adding = target.filter((id) => !settled.includes(id))
-  return { leader, isr, replicas: [...target, ...removing], ...lists(adding, removing) }
+  const removing = before.filter((id) => !target.includes(id) && (!begun.includes(id) || isr.includes(id)))
+  const replicas = [...target, ...removing]
+  return { leader, isr, replicas, ...lists(replicas.filter((id) => !settled.includes(id)), removing) }
 }
 
 /** Back to what it had, at once where enough of that is in sync. */
@@ -103,10 +112,11 @@ function calledOff(partition: PartitionImage, bounds: Bounds): Placed {
 
 /** Undefined: not yet. Where replicas become fewer, all that stay are to be in sync, for there are fewer to lose. */
 function finished(placed: Placed, bounds: Bounds): Placed | undefined {
-  const { isr, adding = [], removing = [] } = placed
-  if (!isMoving(placed) || !adding.every((id) => isr.includes(id))) return undefined
+  const { isr, removing = [] } = placed
+  const entering = enteringReplicas(placed)
+  if (!isMoving(placed) || !entering.every((id) => isr.includes(id))) return undefined
   const target = targetReplicas(placed)
-  if (adding.length < removing.length && !target.every((id) => isr.includes(id))) return undefined
+  if (entering.length < removing.length && !target.every((id) => isr.includes(id))) return undefined
   return reduced(placed, target, bounds)
 }
 
