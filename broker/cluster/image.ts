@@ -74,6 +74,11 @@ export function settledReplicas({ replicas, adding }: Pick<PartitionImage, 'repl
   return adding === undefined ? replicas : replicas.filter((id) => !adding.includes(id))
 }
 
+/** The replicas that a partition is to have when its reassignment is over, or that it has where there is none. */
+export function targetReplicas({ replicas, removing }: Pick<PartitionImage, 'replicas' | 'removing'>): readonly number[] {
+  return removing === undefined ? replicas : replicas.filter((id) => !removing.includes(id))
+}
+
 /**
  * With fewer in sync nothing is committed: what the topic asks for, where it has so many replicas at all. Those that are
  * being added do not count, so that a partition does not stop because it is to get more of them.

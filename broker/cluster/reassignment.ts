@@ -9,7 +9,7 @@
 // what was fetched before (R2), and no fetch can vouch for files that are about to go.
 
 import { ErrorCode } from '../protocol/error-code.ts'
-import { type Image, isAlive, type PartitionImage, settledReplicas, topicNamed } from './image.ts'
+import { type Image, isAlive, type PartitionImage, settledReplicas, targetReplicas, topicNamed } from './image.ts'
 import type { RulesOf } from './leadership.ts'
 import type { PartitionChanged } from './metadata-record.ts'
 import { problemWithAssignment, refusal, type Refusal } from './topic-changes.ts'
@@ -37,11 +37,6 @@ interface Bounds {
 
 export function isMoving({ adding, removing }: Pick<PartitionImage, 'adding' | 'removing'>): boolean {
   return adding !== undefined || removing !== undefined
-}
-
-/** The replicas that a partition is to have: those it has, where nothing is moved. */
-export function targetReplicas({ replicas, removing }: Pick<PartitionImage, 'replicas' | 'removing'>): readonly number[] {
-  return removing === undefined ? replicas : replicas.filter((id) => !removing.includes(id))
 }
 
 /** Those that a partition does not have yet, and is to have. */
