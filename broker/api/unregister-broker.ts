@@ -15,6 +15,7 @@ export function unregisterBroker(context: ClusterContext): HandlerOf<typeof unre
     api: unregisterBrokerApi,
 
     async handle({ brokerId }) {
+      await context.metadata.refresh()
       const refused = await context.metadata.change<Refusal | undefined>((image) => {
         const plan = planRemoval(image, brokerId)
         return 'code' in plan ? { records: [], answer: plan } : { records: [plan], answer: undefined }

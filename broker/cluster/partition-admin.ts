@@ -8,7 +8,7 @@ import { planReassignment, type WantedReassignment } from './reassignment.ts'
 import { refusal, type Refusal } from './topic-changes.ts'
 
 export interface PartitionAdminOptions {
-  readonly metadata: Pick<MetadataLog, 'image' | 'change'>
+  readonly metadata: Pick<MetadataLog, 'refresh' | 'change'>
   readonly rulesOf: RulesOf
   /** Of one append; what is asked beyond that is done in the next. */
   readonly partitionsPerChangeMax: number
@@ -46,6 +46,8 @@ export class PartitionAdmin {
   ): Promise<Outcomes> {
     const { metadata, partitionsPerChangeMax } = this.#options
     const outcomes: Outcomes = []
+    // Nobody is to be refused for what another broker knows already, such as a topic or a broker that is new.
+    await metadata.refresh()
     for (let start = 0; start < wanted.length; start += partitionsPerChangeMax) {
       const some = wanted.slice(start, start + partitionsPerChangeMax)
       outcomes.push(...await metadata.change((image) => {

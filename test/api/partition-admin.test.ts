@@ -16,7 +16,9 @@ import { MemoryTable } from '../support/memory-table.ts'
 
 /** Brokers 1 to 4, and a topic `t` with these replicas. */
 async function world(...replicas: number[][]) {
-  const metadata = await MetadataLog.open({ table: new MemoryTable(), itemCharactersMax: 10_000, attemptsMax: 5 })
+  const open = () => MetadataLog.open({ table, itemCharactersMax: 10_000, attemptsMax: 5 })
+  const table = new MemoryTable()
+  const metadata = await open()
   const append = (...records: MetadataRecord[]) => metadata.change(() => ({ records, answer: undefined }))
   for (const brokerId of [1, 2, 3, 4]) {
     await append({ type: 'brokerRegistered', brokerId, incarnation: 'i', diskId: 'd', host: 'h', port: 1, rack: null })
@@ -26,7 +28,7 @@ async function world(...replicas: number[][]) {
     get image() { return metadata.image }, metadata, partitionAdmin: new PartitionAdmin({ metadata, rulesOf, partitionsPerChangeMax: 2 }),
   } as unknown as ClusterContext
   const fence = (id: number) => append(...planFence(metadata.image, epochOf(metadata.image, id), rulesOf))
-  return { metadata, append, fence, context }
+  return { metadata, append, fence, context, open }
 }
 
 const call = { version: 2 } as never
@@ -62,6 +64,15 @@ test('the number of replicas stays where the client wants it to', async () => {
   const { context } = await world([1, 2])
   assert.deepEqual(await alter(context, { 0: [1, 2, 3] }, false), [[0, 'INVALID_REPLICATION_FACTOR']])
   assert.deepEqual(await alter(context, { 0: [3, 4] }, false), [[0, 'NONE']])
+})
+
+test('what another broker has just been told is known', async () => {
+  const { context, open } = await world([1, 2])
+  const other = await open()
+  await other.change(() => ({
+    records: [{ type: 'brokerRegistered', brokerId: 5, incarnation: 'i', diskId: 'd', host: 'h', port: 1, rack: null }], answer: undefined,
+  }))
+  assert.deepEqual(await alter(context, { 0: [5, 1] }), [[0, 'NONE']])
 })
 
 test('a partition that is named twice is moved once', async () => {
