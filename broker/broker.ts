@@ -11,6 +11,7 @@ import { BrokerConfig } from './cluster/broker-config.ts'
 import { clusterIdentity, diskIdentity, isSameBoot } from './cluster/identity.ts'
 import type { Image } from './cluster/image.ts'
 import { MetadataLog } from './cluster/metadata-log.ts'
+import { PartitionAdmin } from './cluster/partition-admin.ts'
 import { ProducerIds } from './cluster/producer-ids.ts'
 import type { Rules } from './cluster/rules.ts'
 import { TopicAdmin } from './cluster/topic-admin.ts'
@@ -134,13 +135,18 @@ export class Broker {
       metadata, config: brokerConfig, random, partitionsPerTopicMax: limits.metadata.partitionsPerTopicMax,
       settled: (sequence) => partitions.settled(sequence),
     })
+    const partitionAdmin = new PartitionAdmin({
+      metadata, rulesOf: member.rulesOf, partitionsPerChangeMax: limits.metadata.partitionsPerChangeMax,
+    })
     const { hasSession } = member.around
     const directory = coordinatorDirectory({ brokerId: config.id, image: () => metadata.image, hasSession })
     const groups = openGroups(runtime, { metadata, brokerConfig, directory })
     const router: Router = new Router({
       clock,
       handlers: handlersOf({
-        cluster: { brokerId: config.id, clusterId, get image() { return metadata.image }, metadata, config: brokerConfig, topicAdmin },
+        cluster: {
+          brokerId: config.id, clusterId, get image() { return metadata.image }, metadata, config: brokerConfig, topicAdmin, partitionAdmin,
+        },
         partitions: fetchContext(config, runtime, { metadata, brokerConfig, partitions }),
         producerIds: new ProducerIds({ table, ...limits.producerIds }),
         groups, coordinators: directory,

@@ -1,6 +1,7 @@
 // Every API that this broker serves. What is not in this list is not advertised.
 
 import { alterConfigs } from './api/alter-configs.ts'
+import { alterPartitionReassignments } from './api/alter-partition-reassignments.ts'
 import { apiVersions } from './api/api-versions.ts'
 import type { ClusterContext } from './api/context.ts'
 import { consumerGroupDescribe } from './api/consumer-group-describe.ts'
@@ -16,6 +17,7 @@ import { describeGroups } from './api/describe-groups.ts'
 import { describeLogDirs, type LogDirectory } from './api/describe-log-dirs.ts'
 import { describeProducers } from './api/describe-producers.ts'
 import { describeTopicPartitions } from './api/describe-topic-partitions.ts'
+import { electLeaders } from './api/elect-leaders.ts'
 import { fetch, type FetchContext } from './api/fetch.ts'
 import { findCoordinator } from './api/find-coordinator.ts'
 import type { Handler } from './api/handler.ts'
@@ -27,6 +29,7 @@ import { leaveGroup } from './api/leave-group.ts'
 import { listConfigResources } from './api/list-config-resources.ts'
 import { listGroups } from './api/list-groups.ts'
 import { listOffsets } from './api/list-offsets.ts'
+import { listPartitionReassignments } from './api/list-partition-reassignments.ts'
 import { metadata } from './api/metadata.ts'
 import { metadataHint } from './api/metadata-hint.ts'
 import { offsetCommit } from './api/offset-commit.ts'
@@ -35,6 +38,7 @@ import { offsetFetch } from './api/offset-fetch.ts'
 import { offsetForLeaderEpoch } from './api/offset-for-leader-epoch.ts'
 import { produce } from './api/produce.ts'
 import { syncGroup } from './api/sync-group.ts'
+import { unregisterBroker } from './api/unregister-broker.ts'
 import type { CoordinatorDirectory } from './coordinator/directory.ts'
 import type { Groups } from './coordinator/groups.ts'
 import type { ProducerIds } from './cluster/producer-ids.ts'
@@ -62,6 +66,7 @@ export function handlersOf(served: Served): readonly Handler[] {
     metadata(cluster), describeCluster(cluster),
     describeTopicPartitions(cluster, { partitionsPerPageMax: limits.metadata.partitionsPerPageMax }),
     createTopics(cluster), deleteTopics(cluster), createPartitions(cluster),
+    alterPartitionReassignments(cluster), listPartitionReassignments(cluster), electLeaders(cluster), unregisterBroker(cluster),
     describeConfigs(cluster), alterConfigs(cluster), incrementalAlterConfigs(cluster), listConfigResources(cluster),
     initProducerId(producerIds),
     findCoordinator(coordinators),

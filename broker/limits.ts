@@ -40,6 +40,8 @@ export const limits = {
     changeAttemptsMax: 20,
     partitionsPerTopicMax: 10_000,
     partitionsPerPageMax: 2_000,
+    /** Partitions that one append moves or elects leaders for. */
+    partitionsPerChangeMax: 2_000,
   },
   cluster: {
     /** A broker that is silent for so long may be taken for dead, and renews its session several times meanwhile. */

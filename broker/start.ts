@@ -45,7 +45,7 @@ async function run(config: Config, logger: PinoLogger): Promise<void> {
   ])
   const broker = await Broker.start(config, {
     clock: nodeClock, random: nodeRandom, disk: nodeDisk, network: nodeNetwork, logger, metrics, table, tierIo, bootId: bootId(),
-    onReplaced: () => die(logger, undefined, `another process has started as broker ${config.id}`),
+    onReplaced: () => die(logger, undefined, `another process has started as broker ${config.id}, or it was unregistered`),
   })
   const http = await serveHttp(config, broker, metrics)
   const { host } = config.listen

@@ -23,7 +23,12 @@ and write what we do. What a running broker serves it says itself, in ApiVersion
 
 const rest = `
 Not there yet: transactions (AddPartitionsToTxn, AddOffsetsToTxn, EndTxn, TxnOffsetCommit, WriteTxnMarkers), SASL, ACLs,
-quotas, delegation tokens, reassignment, share and streams groups. Clients find that out from ApiVersions.
+quotas, delegation tokens, share and streams groups. Clients find that out from ApiVersions.
+
+Not there for good: DescribeQuorum, AddRaftVoter, RemoveRaftVoter and UpdateRaftVoter. The metadata is a log in a table
+([architecture](architecture.md)), and no quorum of brokers keeps it: there are no voters, and no lag of theirs, to tell of.
+\`kafka-metadata-quorum.sh\` and \`Admin.describeMetadataQuorum\` end with UnsupportedVersionException, which is the truth; an
+answer that names one broker as the only voter would look like a cluster that stops when this broker does.
 
 What the codecs do everywhere:
 

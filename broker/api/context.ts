@@ -1,6 +1,7 @@
 import type { BrokerConfig } from '../cluster/broker-config.ts'
 import type { Image } from '../cluster/image.ts'
 import type { MetadataLog } from '../cluster/metadata-log.ts'
+import type { PartitionAdmin } from '../cluster/partition-admin.ts'
 import type { TopicAdmin } from '../cluster/topic-admin.ts'
 
 /** What the handlers that speak of the cluster look at. */
@@ -12,4 +13,5 @@ export interface ClusterContext {
   readonly metadata: MetadataLog
   readonly config: BrokerConfig
   readonly topicAdmin: TopicAdmin
+  readonly partitionAdmin: PartitionAdmin
 }

@@ -1,6 +1,6 @@
 // What has to be done by somebody, now and then, for the whole cluster: take brokers for dead whose sessions are over, elect
-// where nobody leads, give leadership back to where it was placed. One broker at a time holds the lease for it. Two at once
-// are harmless: each change is decided on the newest metadata, and made once.
+// where nobody leads, give leadership back to where it was placed, end reassignments whose copies are in sync. One broker at
+// a time holds the lease for it. Two at once are harmless: each change is decided on the newest metadata, and made once.
 
 import { type Clock, sleep } from '../runtime/clock.ts'
 import type { Uuid } from '../runtime/random.ts'
@@ -11,6 +11,7 @@ import { planElections, planFence, planPreferred, type RulesOf } from './leaders
 import { sessionsPartition } from './membership.ts'
 import type { MetadataLog } from './metadata-log.ts'
 import type { MetadataRecord } from './metadata-record.ts'
+import { planFinishedReassignments } from './reassignment.ts'
 
 export interface ControllerLimits extends LeaseLimits {
   /** Milliseconds between two looks at whether leaders are where they were placed. */
@@ -20,7 +21,7 @@ export interface ControllerLimits extends LeaseLimits {
 export interface ControllerOptions {
   readonly table: Table
   readonly clock: Clock
-  readonly metadata: Pick<MetadataLog, 'image' | 'change'>
+  readonly metadata: Pick<MetadataLog, 'image' | 'change' | 'onChange'>
   readonly incarnation: Uuid
   readonly limits: ControllerLimits
   readonly rulesOf: RulesOf
@@ -39,6 +40,7 @@ export class Controller {
   #watch: LeaseWatch
   #watchedAt: number
   #balancedAt: number
+  #finishing: Promise<void> | undefined
 
   constructor(options: ControllerOptions) {
     const { table, clock, incarnation, limits, onFault } = options
@@ -50,6 +52,10 @@ export class Controller {
       table, clock, limits, holder: incarnation, key: { partition: 'controller', sort: 'lease' }, onFault,
     })
     this.#done = this.#run()
+    // The last replica that was waited for has just joined, perhaps: nobody needs to wait for the next look.
+    options.metadata.onChange(() => {
+      if (this.isActive && !this.#stopping.signal.aborted) this.#finishing ??= this.#finishReassignments()
+    })
   }
 
   /** Whether this broker does it now. */
@@ -60,6 +66,7 @@ export class Controller {
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#done
+    await this.#finishing
     await this.#lease.release()
   }
 
@@ -117,9 +124,21 @@ export class Controller {
       if (!this.#watch.isAlive(String(broker.brokerId), broker.incarnation, now)) await this.fence(broker, 'its session is over')
     }
     await this.#change((image) => planElections(image, [], rulesOf))
+    await this.#change((image) => planFinishedReassignments(image, rulesOf))
     if (now - this.#balancedAt < limits.balanceEveryMs) return
     this.#balancedAt = now
     await this.#change(planPreferred)
+  }
+
+  async #finishReassignments(): Promise<void> {
+    const { rulesOf, onFault } = this.#options
+    try {
+      await this.#change((image) => planFinishedReassignments(image, rulesOf))
+    } catch (cause) {
+      onFault(cause)
+    } finally {
+      this.#finishing = undefined
+    }
   }
 
   /** Planned on what is known first, so that nothing is asked of the table where there is nothing to do. */

@@ -69,6 +69,24 @@ export function aliveBrokers(image: Image): readonly BrokerImage[] {
   return [...image.brokers.values()].filter(({ isFenced }) => !isFenced).sort((one, other) => one.brokerId - other.brokerId)
 }
 
+/** The replicas that a partition had before its reassignment began, or that it has where there is none. */
+export function settledReplicas({ replicas, adding }: Pick<PartitionImage, 'replicas' | 'adding'>): readonly number[] {
+  return adding === undefined ? replicas : replicas.filter((id) => !adding.includes(id))
+}
+
+/** The replicas that a partition is to have when its reassignment is over, or that it has where there is none. */
+export function targetReplicas({ replicas, removing }: Pick<PartitionImage, 'replicas' | 'removing'>): readonly number[] {
+  return removing === undefined ? replicas : replicas.filter((id) => !removing.includes(id))
+}
+
+/**
+ * With fewer in sync nothing is committed: what the topic asks for, where it has so many replicas at all. Those that are
+ * being added do not count, so that a partition does not stop because it is to get more of them.
+ */
+export function inSyncFloor(partition: Pick<PartitionImage, 'replicas' | 'adding'>, minIsr: number): number {
+  return Math.min(minIsr, settledReplicas(partition).length)
+}
+
 /** Throws where a record does not follow from the image: the log is damaged, and going on would spread it. */
 export function fold(image: Image, sequence: number, records: readonly MetadataRecord[]): Image {
   const next = {

@@ -7,7 +7,7 @@
 // out whatever that means (R8).
 
 import type { BrokerImage, Image, PartitionImage, TopicImage } from './image.ts'
-import { isAlive } from './image.ts'
+import { inSyncFloor, isAlive, settledReplicas } from './image.ts'
 import type { BrokerRegistered, MetadataRecord, PartitionChanged } from './metadata-record.ts'
 import { allRules, type Rule, type Rules } from './rules.ts'
 
@@ -36,7 +36,7 @@ export function planLeave(image: Image, brokerId: number, rulesOf: RulesOf): Par
   return planEach(image, (partition, topic) => {
     const rules = rulesOf(topic.name)
     const others = partition.isr.filter((id) => id !== brokerId)
-    const floor = isKept(rules, 'the in-sync replicas are never too few') ? Math.min(rules.minIsr, partition.replicas.length) : 1
+    const floor = isKept(rules, 'the in-sync replicas are never too few') ? inSyncFloor(partition, rules.minIsr) : 1
     const canLeave = others.length >= floor
     const isr = canLeave ? others : partition.isr
     if (partition.leader !== brokerId) return { isr }
@@ -74,7 +74,7 @@ export function planRegistration(image: Image, { isIntact, ...registered }: Regi
     if (partition.leader === brokerId && !isKept(rules, 'a restart takes a new epoch')) return {}
     const isWhole = !isOtherDisk && (before === undefined || isIntact(topic.id, partition.partition))
     const hasLost = !isWhole && isKept(rules, 'a loss leaves the in-sync replicas')
-    const isOnly = partition.replicas.length === 1
+    const isOnly = settledReplicas(partition).length === 1 && partition.isr.every((id) => id === brokerId)
     const isr = hasLost && !isOnly ? partition.isr.filter((id) => id !== brokerId) : partition.isr
     if (partition.leader !== brokerId && (partition.leader >= 0 || !isr.includes(brokerId))) return { isr }
     const others = elected({ ...partition, isr }, { rules: { ...rules, isUncleanElectionAllowed: false }, canLead: isOther })
@@ -115,7 +115,7 @@ export function planHandOver(
     if (partition.leader !== brokerId || !of.isCutOff(topic.id, partition)) return {}
     const rules = { ...of.rulesOf(topic.name), isUncleanElectionAllowed: false }
     const others = partition.isr.filter((id) => id !== brokerId)
-    const isr = others.length >= Math.min(rules.minIsr, partition.replicas.length) ? others : partition.isr
+    const isr = others.length >= inSyncFloor(partition, rules.minIsr) ? others : partition.isr
     const next = elected({ ...partition, isr }, { rules, canLead: (id) => id !== brokerId && isAlive(image, id) })
     return next.leader === noLeader ? {} : next
   })
@@ -179,14 +179,17 @@ function isKept({ kept = allRules }: TopicRules, rule: Rule): boolean {
   return !kept.isRemoved(rule)
 }
 
-function elected(
+/** The leader that the in-sync replicas give, in a new epoch; where they give none, whoever the topic's rules allow. */
+export function elected(
   partition: PartitionImage, by: { readonly rules: TopicRules; readonly canLead: (brokerId: number) => boolean },
 ): Required<Change> & { readonly isNewTerm: true } {
   const { isr, replicas } = partition
   const mayLead = (id: number) => isr.includes(id) || !isKept(by.rules, 'leaders come from the in-sync replicas')
   const leader = replicas.find((id) => mayLead(id) && by.canLead(id))
   if (leader !== undefined) return { leader, isr, isNewTerm: true }
-  const unclean = by.rules.isUncleanElectionAllowed ? replicas.find((id) => by.canLead(id)) : undefined
+  // One that is being added may have nothing yet.
+  const candidates = by.rules.isUncleanElectionAllowed ? [...settledReplicas(partition), ...(partition.adding ?? [])] : []
+  const unclean = candidates.find((id) => by.canLead(id))
   return unclean === undefined ? { leader: noLeader, isr, isNewTerm: true } : { leader: unclean, isr: [unclean], isNewTerm: true }
 }
 
@@ -207,7 +210,8 @@ function planEach(image: Image, decide: Decide): PartitionChanged[] {
   return records
 }
 
-function changed(topicId: string, partition: PartitionImage, change: Change & { readonly isNewTerm?: true }): PartitionChanged {
+/** The record of a change, with the epochs that it takes. */
+export function changed(topicId: string, partition: PartitionImage, change: Change & { readonly isNewTerm?: true }): PartitionChanged {
   const { leader = partition.leader, isr = partition.isr, isNewTerm } = change
   const leaderEpoch = leader !== partition.leader || isNewTerm ? partition.leaderEpoch + 1 : partition.leaderEpoch
   return { type: 'partitionChanged', topicId, ...partition, leader, leaderEpoch, isr, partitionEpoch: partition.partitionEpoch + 1 }

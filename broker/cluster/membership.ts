@@ -25,7 +25,7 @@ export interface MembershipOptions {
   readonly limits: MembershipLimits
   readonly rulesOf: RulesOf
   onFault(cause: unknown, doing: string): void
-  /** Another start of the same broker has taken its place: this one has to end. */
+  /** Another start of the same broker has taken its place, or an operator took it out: this one has to end. */
   onReplaced(): void
 }
 
@@ -97,8 +97,8 @@ export class Membership {
   async #lookAtPlace(): Promise<void> {
     const { metadata, brokerId, clock, limits, rulesOf, onReplaced } = this.#options
     const own = metadata.image.brokers.get(brokerId)
-    if (own !== undefined && own.brokerEpoch > this.#brokerEpoch) return onReplaced()
-    if (own?.isFenced !== true) {
+    if (own === undefined || own.brokerEpoch > this.#brokerEpoch) return onReplaced()
+    if (!own.isFenced) {
       this.#fencedSince = undefined
       return
     }

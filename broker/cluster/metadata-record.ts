@@ -77,6 +77,9 @@ export interface PartitionChanged {
   readonly isr: readonly number[]
   /** Eligible leader replicas (KIP-966). */
   readonly elr: readonly number[]
+  /** Of the replicas, those that a reassignment adds and takes away, while it goes on (KIP-455); left out: none. */
+  readonly adding?: readonly number[]
+  readonly removing?: readonly number[]
 }
 
 /** Kafka's names and values. Null takes a setting back to its default. */

@@ -4,6 +4,7 @@ import type { BrokerConfig } from './broker-config.ts'
 import type { Image, TopicImage } from './image.ts'
 import type { MetadataLog } from './metadata-log.ts'
 import type { MetadataRecord } from './metadata-record.ts'
+import { ReplicaPlacer } from './placement.ts'
 import { type NewTopic, planMorePartitions, planTopic, refusal, type Refusal, type TopicDefaults } from './topic-changes.ts'
 
 export interface TopicAdminOptions {
@@ -81,8 +82,9 @@ export class TopicAdmin {
 
 function planAll(image: Image, topics: readonly NewTopic[], defaults: TopicDefaults) {
   const records: MetadataRecord[] = []
+  const placer = new ReplicaPlacer(image)
   const refusals = topics.map((topic) => {
-    const plan = planTopic(image, topic, defaults)
+    const plan = planTopic(image, topic, { ...defaults, placer })
     if ('code' in plan) return plan
     records.push(...plan)
     return undefined

@@ -2,9 +2,9 @@
 
 import { ErrorCode } from '../protocol/error-code.ts'
 import type { Uuid } from '../runtime/random.ts'
-import { aliveBrokers, type Image, topicNamed, type TopicImage } from './image.ts'
+import { aliveBrokers, type Image, targetReplicas, topicNamed, type TopicImage } from './image.ts'
 import type { MetadataRecord } from './metadata-record.ts'
-import { newPartition, placeReplicas } from './placement.ts'
+import { newPartition, ReplicaPlacer } from './placement.ts'
 import { problemWith } from './topic-config.ts'
 
 export interface Refusal {
@@ -33,6 +33,8 @@ export interface TopicDefaults {
   readonly replicationFactor: number
   /** What one topic may have at most. */
   readonly partitionsMax: number
+  /** Knows what else is placed by the same change. */
+  readonly placer?: ReplicaPlacer
 }
 
 const legalName = /^[a-zA-Z0-9._-]{1,249}$/
@@ -94,12 +96,16 @@ function planReplicas(image: Image, topic: NewTopic, defaults: TopicDefaults): r
   if (replicationFactor < 1) {
     return refusal(ErrorCode.INVALID_REPLICATION_FACTOR, 'Replication factor must be larger than 0, or -1 to use the default value.')
   }
-  if (replicationFactor > brokers.length) {
-    return refusal(ErrorCode.INVALID_REPLICATION_FACTOR,
-      `Unable to replicate the partition ${replicationFactor} time(s): The target replication factor of ${replicationFactor} ` +
-      `cannot be reached because only ${brokers.length} broker(s) are registered.`)
-  }
-  return placeReplicas(brokers, { partitions, replicationFactor, start: image.topics.size })
+  const unplaced = refuseFactor(brokers, replicationFactor)
+  if (unplaced !== undefined) return unplaced
+  return (defaults.placer ?? new ReplicaPlacer(image)).place({ partitions, replicationFactor })
+}
+
+function refuseFactor(brokers: readonly number[], replicationFactor: number): Refusal | undefined {
+  if (replicationFactor <= brokers.length) return undefined
+  return refusal(ErrorCode.INVALID_REPLICATION_FACTOR,
+    `Unable to replicate the partition ${replicationFactor} time(s): The target replication factor of ${replicationFactor} ` +
+    `cannot be reached because only ${brokers.length} broker(s) are registered.`)
 }
 
 function refusePartitions(partitions: number, defaults: TopicDefaults): Refusal | undefined {
@@ -133,7 +139,8 @@ function planAssigned(brokers: readonly number[], topic: NewTopic, defaults: Top
   return replicas
 }
 
-function problemWithAssignment(brokers: readonly number[], ids: readonly number[], length: number | undefined): string | undefined {
+/** `length`: how many there have to be, where that is given. */
+export function problemWithAssignment(brokers: readonly number[], ids: readonly number[], length?: number): string | undefined {
   if (ids.length === 0) return 'The manual partition assignment includes an empty replica list.'
   if (new Set(ids).size !== ids.length) return `The manual partition assignment includes duplicate brokers: ${ids.join(', ')}.`
   const unknown = ids.find((id) => !brokers.includes(id))
@@ -173,9 +180,10 @@ function addedReplicas(
 ): readonly (readonly number[])[] | Refusal {
   const brokers = aliveBrokers(image).map(({ brokerId }) => brokerId)
   const count = wanted.count - topic.partitions.length
-  const replicationFactor = topic.partitions[0]?.replicas.length ?? 1
+  const [first] = topic.partitions
+  const replicationFactor = first === undefined ? 1 : targetReplicas(first).length
   if (wanted.assignments === null) {
-    return placeReplicas(brokers, { partitions: count, replicationFactor, start: topic.partitions.length })
+    return refuseFactor(brokers, replicationFactor) ?? new ReplicaPlacer(image).place({ partitions: count, replicationFactor, topic })
   }
   if (wanted.assignments.length !== count) {
     return refusal(ErrorCode.INVALID_REPLICA_ASSIGNMENT,

@@ -1,4 +1,5 @@
 import { alterConfigsApi } from './messages/alter-configs.ts'
+import { alterPartitionReassignmentsApi } from './messages/alter-partition-reassignments.ts'
 import { apiVersionsApi } from './messages/api-versions.ts'
 import { consumerGroupDescribeApi } from './messages/consumer-group-describe.ts'
 import { consumerGroupHeartbeatApi } from './messages/consumer-group-heartbeat.ts'
@@ -13,6 +14,7 @@ import { describeGroupsApi } from './messages/describe-groups.ts'
 import { describeLogDirsApi } from './messages/describe-log-dirs.ts'
 import { describeProducersApi } from './messages/describe-producers.ts'
 import { describeTopicPartitionsApi } from './messages/describe-topic-partitions.ts'
+import { electLeadersApi } from './messages/elect-leaders.ts'
 import { fetchApi } from './messages/fetch.ts'
 import { findCoordinatorApi } from './messages/find-coordinator.ts'
 import { heartbeatApi } from './messages/heartbeat.ts'
@@ -23,6 +25,7 @@ import { leaveGroupApi } from './messages/leave-group.ts'
 import { listConfigResourcesApi } from './messages/list-config-resources.ts'
 import { listGroupsApi } from './messages/list-groups.ts'
 import { listOffsetsApi } from './messages/list-offsets.ts'
+import { listPartitionReassignmentsApi } from './messages/list-partition-reassignments.ts'
 import { metadataApi } from './messages/metadata.ts'
 import { offsetCommitApi } from './messages/offset-commit.ts'
 import { offsetDeleteApi } from './messages/offset-delete.ts'
@@ -30,6 +33,7 @@ import { offsetFetchApi } from './messages/offset-fetch.ts'
 import { offsetForLeaderEpochApi } from './messages/offset-for-leader-epoch.ts'
 import { produceApi } from './messages/produce.ts'
 import { syncGroupApi } from './messages/sync-group.ts'
+import { unregisterBrokerApi } from './messages/unregister-broker.ts'
 import type { Api } from './schema.ts'
 
 /** Every API that is declared, by key. What a broker serves is what its router has handlers for (api/router.ts). */
@@ -58,10 +62,14 @@ export const apis: readonly Api[] = [
   describeLogDirsApi,
   createPartitionsApi,
   deleteGroupsApi,
+  electLeadersApi,
   incrementalAlterConfigsApi,
+  alterPartitionReassignmentsApi,
+  listPartitionReassignmentsApi,
   offsetDeleteApi,
   describeClusterApi,
   describeProducersApi,
+  unregisterBrokerApi,
   consumerGroupHeartbeatApi,
   consumerGroupDescribeApi,
   listConfigResourcesApi,

@@ -6,6 +6,7 @@
 // A proposal to change who is in sync is decided by the metadata log. Until its outcome is known the larger set counts:
 // the old one, for the change may not have happened, and the new one, for it may have (KIP-497, KAFKA-12686).
 
+import { inSyncFloor, type PartitionImage } from '../cluster/image.ts'
 import { allRules, type Rules } from '../cluster/rules.ts'
 
 export interface FollowerView {
@@ -41,6 +42,7 @@ export interface LeaderState {
   /** As the metadata log has them. */
   readonly partitionEpoch: number
   readonly replicas: readonly number[]
+  readonly adding?: readonly number[] | undefined
   readonly isr: readonly number[]
   readonly proposal: Proposal | undefined
   /** Of those that have fetched in this term. */
@@ -52,19 +54,20 @@ export interface LeaderState {
 
 export interface TermStart {
   readonly brokerId: number
-  readonly partition: {
-    readonly leaderEpoch: number; readonly partitionEpoch: number; readonly replicas: readonly number[]; readonly isr: readonly number[]
-  }
+  readonly partition: Adopted & { readonly leaderEpoch: number }
   readonly endOffset: number
   readonly highWatermark: number
   readonly now: number
 }
 
+/** What the metadata log says of a partition. */
+export type Adopted = Pick<PartitionImage, 'partitionEpoch' | 'replicas' | 'adding' | 'isr'>
+
 /** A term begins with nothing known of any follower (R9). */
 export function beginTerm({ brokerId, partition, endOffset, highWatermark, now }: TermStart): LeaderState {
-  const { leaderEpoch, partitionEpoch, replicas, isr } = partition
+  const { leaderEpoch, partitionEpoch, replicas, adding, isr } = partition
   return {
-    brokerId, leaderEpoch, partitionEpoch, replicas, isr, epochStartOffset: endOffset, proposal: undefined, followers: [],
+    brokerId, leaderEpoch, partitionEpoch, replicas, adding, isr, epochStartOffset: endOffset, proposal: undefined, followers: [],
     highWatermark: Math.min(highWatermark, endOffset), beganAt: now,
   }
 }
@@ -100,7 +103,7 @@ export interface CommitRules {
 
 /** How far the partition is committed (R4). */
 export function highWatermarkOf(state: LeaderState, { endOffset, minIsr, rules = allRules }: CommitRules): number {
-  const floor = rules.isRemoved('the in-sync replicas are never too few') ? 1 : inSyncMin(state, minIsr)
+  const floor = rules.isRemoved('the in-sync replicas are never too few') ? 1 : inSyncFloor(state, minIsr)
   if (state.isr.length < floor) return state.highWatermark
   let highWatermark = endOffset
   for (const brokerId of waitedFor(state, rules)) {
@@ -135,7 +138,7 @@ export function planSync(state: LeaderState, rules: SyncRules): Proposal | undef
   const joining = state.followers.filter((view) => mayJoin(state, view, rules))
   const room = rules.rules?.isRemoved('the in-sync replicas are never too few')
     ? leaving.length
-    : Math.max(state.isr.length + joining.length - inSyncMin(state, rules.minIsr), 0)
+    : Math.max(state.isr.length + joining.length - inSyncFloor(state, rules.minIsr), 0)
   const left = leaving.slice(0, room)
   if (left.length === 0 && joining.length === 0) return undefined
   const staying = state.isr.filter((brokerId) => !left.includes(brokerId)).map((brokerId) => ({ brokerId, brokerEpoch: -1 }))
@@ -148,7 +151,7 @@ export function isCutOff(
 ): boolean {
   const isHeard = (brokerId: number) => now - (viewOf(state, brokerId)?.fetchedAt ?? state.beganAt) <= silenceMsMax
   const heard = state.isr.filter((brokerId) => brokerId === state.brokerId || isHeard(brokerId))
-  return heard.length < Math.min(inSyncMin(state, minIsr), state.isr.length)
+  return heard.length < Math.min(inSyncFloor(state, minIsr), state.isr.length)
 }
 
 function isOutOfStep(state: LeaderState, brokerId: number, { now, lagMsMax }: SyncRules): boolean {
@@ -159,7 +162,7 @@ function isOutOfStep(state: LeaderState, brokerId: number, { now, lagMsMax }: Sy
 function mayJoin(state: LeaderState, view: FollowerView, { endOffset, minIsr, rules = allRules }: SyncRules): boolean {
   if (state.isr.includes(view.brokerId) || !state.replicas.includes(view.brokerId)) return false
   // Where too few are in sync nothing is committed: one that joins a little behind would leave again (KAFKA-19996).
-  if (state.isr.length < inSyncMin(state, minIsr)) return view.endOffset >= endOffset
+  if (state.isr.length < inSyncFloor(state, minIsr)) return view.endOffset >= endOffset
   if (rules.isRemoved('a member has all of earlier epochs')) return view.endOffset >= state.highWatermark
   return view.endOffset >= Math.max(state.highWatermark, state.epochStartOffset)
 }
@@ -183,18 +186,11 @@ export function refuseProposal(state: LeaderState, { wasUnknown }: { readonly wa
 }
 
 /** The metadata log has a newer state of the partition, in the same term. */
-export function adopt(
-  state: LeaderState, partition: { readonly partitionEpoch: number; readonly replicas: readonly number[]; readonly isr: readonly number[] },
-): LeaderState {
-  const { partitionEpoch, replicas, isr } = partition
+export function adopt(state: LeaderState, partition: Adopted): LeaderState {
+  const { partitionEpoch, replicas, adding, isr } = partition
   if (partitionEpoch <= state.partitionEpoch) return state
   const followers = state.followers.filter(({ brokerId }) => replicas.includes(brokerId))
-  return { ...state, partitionEpoch, replicas, isr, followers, proposal: undefined }
-}
-
-/** With fewer in sync nothing is committed: what the topic asks for, where it has so many replicas at all. */
-export function inSyncMin(state: Pick<LeaderState, 'replicas'>, minIsr: number): number {
-  return Math.min(minIsr, state.replicas.length)
+  return { ...state, partitionEpoch, replicas, adding, isr, followers, proposal: undefined }
 }
 
 function viewOf(state: LeaderState, brokerId: number): FollowerView | undefined {

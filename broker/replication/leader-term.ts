@@ -1,6 +1,7 @@
 // One term of leadership: what was appended in it is answered by it, or fails with it. A broker that leads again does so
 // in another term, and nothing that waits is carried over (R9, R10).
 
+import { inSyncFloor } from '../cluster/image.ts'
 import { allRules, type Rules } from '../cluster/rules.ts'
 import type { Appended } from '../log/partition-log.ts'
 import { failed } from '../log/pending-appends.ts'
@@ -8,7 +9,7 @@ import { ErrorCode } from '../protocol/error-code.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { CommitWaits } from './commit-waits.ts'
 import {
-  adopt, highWatermarkOf, inSyncMin, isCutOff, type LeaderState, loseProposal, observeFetch, planSync, type Proposal, propose, refuseProposal,
+  adopt, highWatermarkOf, isCutOff, type LeaderState, loseProposal, observeFetch, planSync, type Proposal, propose, refuseProposal,
 } from './leader-state.ts'
 
 /** What a term looks at of its surroundings, as it is now. */
@@ -87,9 +88,9 @@ export class LeaderTerm {
     if (this.#isOver) return ErrorCode.NOT_LEADER_OR_FOLLOWER
     if (acks !== -1) return this.mayAnswerAlone ? ErrorCode.NONE : ErrorCode.NOT_LEADER_OR_FOLLOWER
     const { around, topicName } = this.#options
-    const { isr, brokerId, replicas } = this.#state
+    const { isr, brokerId } = this.#state
     const serving = isr.filter((id) => id === brokerId || around.isAlive(id)).length
-    return serving < inSyncMin({ replicas }, around.minIsr(topicName)) ? ErrorCode.NOT_ENOUGH_REPLICAS : ErrorCode.NONE
+    return serving < inSyncFloor(this.#state, around.minIsr(topicName)) ? ErrorCode.NOT_ENOUGH_REPLICAS : ErrorCode.NONE
   }
 
   /** The answer to what was appended: at once for acks 0 and 1, for -1 once it is committed, at most after `timeoutMs`. */

@@ -10,6 +10,7 @@ import { Churn } from './churn.ts'
 import { Committer } from './committer.ts'
 import { Consumer, fetchOnce } from './consumer.ts'
 import { askForEnd, Lister } from './lister.ts'
+import { Mover } from './mover.ts'
 import { Producer } from './producer.ts'
 import { makeTopic, type WantedTopic } from './topics.ts'
 
@@ -42,7 +43,7 @@ export class Load {
     this.#options = options
     const count = options.partitions + 2
     this.names = [
-      'admin', 'lister', 'committer', 'churn',
+      'admin', 'lister', 'committer', 'churn', 'mover',
       ...Array.from({ length: count }, (_, index) => [`idempotent-${index}`, `plain-${index}`, `tail-${index}`, `history-${index}`]).flat(),
     ]
     for (const name of this.names) this.#clients.set(name, new Client(name, surroundings))
@@ -65,6 +66,9 @@ export class Load {
     ])
     this.#actors.push(new Lister(this.#client('lister'), this.#places), new Committer(this.#client('committer'), this.#places[0]!))
     this.#actors.push(new Churn(this.#client('churn')))
+    if (this.#options.brokers > 1) {
+      this.#actors.push(new Mover(this.#client('mover'), { topics: this.#places, brokers: this.#options.brokers, thinkMs: 1_500 }))
+    }
     for (const actor of this.#actors) actor.start()
   }
 

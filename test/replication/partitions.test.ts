@@ -18,6 +18,7 @@ function created(image: Image, name: string): Image {
 function world() {
   const faults = new Map<string, Error>()
   const opened: string[] = []
+  const removed: string[] = []
   const told: unknown[] = []
   const partitions = new Partitions({
     brokerId: 1, openingMax: 4,
@@ -26,17 +27,19 @@ function world() {
       opened.push(topic.name)
       const fault = faults.get(topic.name)
       if (fault !== undefined) throw fault
-      return { leaderEpoch: 0, topicName: topic.name, role: { kind: 'leads' }, assume: async () => {}, retire() {} } as unknown as Partition
+      return { leaderEpoch: 0, topicId: topic.id, topicName: topic.name, partition: 0, role: { kind: 'leads' }, assume: async () => {}, retire() {} } as unknown as Partition
     },
     async close() {},
-    async remove() {},
+    async remove({ topicName }) {
+      removed.push(topicName)
+    },
     onFault: (_topic, _partition, cause) => told.push(cause),
   })
   const follow = async (image: Image) => {
     partitions.follow(image)
     await partitions.settled(image.sequence)
   }
-  return { faults, opened, told, partitions, follow }
+  return { faults, opened, removed, told, partitions, follow }
 }
 
 test('a partition that could not be opened is offline, and serves once it can be', async () => {
@@ -78,4 +81,39 @@ test('images that come while partitions are opened again are carried out', async
   assert.equal(partitions.offlineCount, 0, 'what was deleted is no longer missed')
   await partitions.reopen()
   assert.equal(opened.length, 3)
+})
+
+/** The partition of a topic, with these replicas. */
+function moved(image: Image, name: string, replicas: readonly number[]): Image {
+  const partition = image.topics.get(name)!.partitions[0]!
+  const record = { type: 'partitionChanged' as const, topicId: name, ...partition, replicas, partitionEpoch: partition.partitionEpoch + 1 }
+  return fold(image, image.sequence + 1, [record])
+}
+
+test('a replica that is reassigned to others is removed when it has left, and not while it is on its way out', async () => {
+  const { opened, removed, partitions, follow } = world()
+  const alone = created(emptyImage, 'orders')
+  await follow(alone)
+  const leaving = moved(alone, 'orders', [2, 1])
+  await follow(leaving)
+  assert.deepEqual(removed, [])
+  const left = moved(leaving, 'orders', [2])
+  await follow(left)
+  assert.deepEqual(removed, ['orders'])
+  assert.equal(partitions.leader('orders', 0), ErrorCode.NOT_LEADER_OR_FOLLOWER)
+  await follow(moved(left, 'orders', [2, 1]))
+  assert.deepEqual(opened, ['orders', 'orders'], 'it is taken again, as a new copy')
+})
+
+test('a replica that was taken back before this broker looked keeps what it has', async () => {
+  const { opened, removed, partitions } = world()
+  const alone = created(emptyImage, 'orders')
+  partitions.follow(alone)
+  // All of it is known before the first is carried out: only the newest counts.
+  const left = moved(alone, 'orders', [2])
+  const back = moved(left, 'orders', [2, 1])
+  partitions.follow(left)
+  partitions.follow(back)
+  await partitions.settled(back.sequence)
+  assert.deepEqual([opened, removed], [['orders'], []])
 })

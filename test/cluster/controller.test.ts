@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Controller } from '../../broker/cluster/controller.ts'
+import { planIsr } from '../../broker/cluster/leadership.ts'
+import { sessionsPartition } from '../../broker/cluster/membership.ts'
+import { MetadataLog } from '../../broker/cluster/metadata-log.ts'
+import type { MetadataRecord } from '../../broker/cluster/metadata-record.ts'
+import { PartitionAdmin } from '../../broker/cluster/partition-admin.ts'
+import { newPartition } from '../../broker/cluster/placement.ts'
+import { ManualClock, turn } from '../support/manual-clock.ts'
+import { MemoryTable } from '../support/memory-table.ts'
+import { epochOf, partitionOf, rulesOf } from './a-cluster.ts'
+
+const limits = { ttlMs: 3000, renewEveryMs: 750, balanceEveryMs: 1_000_000 }
+
+/** Brokers 1 to 3, whose sessions last as long as a test does, and a partition on 1 and 2 that is to move to 3. */
+async function world() {
+  const [table, clock] = [new MemoryTable(), new ManualClock()]
+  const open = () => MetadataLog.open({ table, itemCharactersMax: 10_000, attemptsMax: 5 })
+  const metadata = await open()
+  const append = (...records: MetadataRecord[]) => metadata.change(() => ({ records, answer: undefined }))
+  for (const brokerId of [1, 2, 3]) {
+    await append({ type: 'brokerRegistered', brokerId, incarnation: 'i', diskId: 'd', host: 'h', port: 1, rack: null })
+    await table.commit([{ kind: 'put', key: { partition: sessionsPartition, sort: `${brokerId}` }, value: { holder: 'i', facts: null }, expect: 'absent' }])
+  }
+  await append({ type: 'topicCreated', topicId: 't', name: 't' }, newPartition('t', 0, [1, 2]))
+  const faults: unknown[] = []
+  const controller = () => new Controller({
+    table, clock, metadata, incarnation: 'c', limits, rulesOf, hasSession: () => true, onFault: (cause) => faults.push(cause), onFenced() {},
+  })
+  const admin = new PartitionAdmin({ metadata, rulesOf, partitionsPerChangeMax: 10 })
+  const begin = () => admin.reassign([{ topic: 't', partition: 0, replicas: [3, 2] }], { mayChangeFactor: true })
+  /** The leader has seen broker 3 catch up. */
+  const join = async () => {
+    const { leader, leaderEpoch, partitionEpoch } = partitionOf(metadata.image)
+    const isr = [1, 2, 3].map((id) => epochOf(metadata.image, id))
+    const record = planIsr(metadata.image, { topicId: 't', partition: 0, leader, leaderEpoch, partitionEpoch, isr })
+    assert.ok(typeof record !== 'string')
+    await append(record)
+  }
+  return { metadata, clock, controller, begin, join, faults }
+}
+
+test('the controller ends a reassignment at once when its last copy is in sync', async () => {
+  const { metadata, clock, controller, begin, join, faults } = await world()
+  const active = controller()
+  await clock.advance(0)
+  assert.equal(active.isActive, true)
+  await begin()
+  await join()
+  for (let turns = 0; turns < 5; turns++) await turn()
+  assert.deepEqual([partitionOf(metadata.image).replicas, partitionOf(metadata.image).leader], [[3, 2], 3])
+  assert.deepEqual(faults, [])
+  void active.stop()
+  await clock.advance(1000)
+})
+
+test('a broker that takes the duty over ends what was left to be ended', async () => {
+  const { metadata, clock, controller, begin, join } = await world()
+  await begin()
+  await join()
+  assert.deepEqual(partitionOf(metadata.image).replicas, [3, 2, 1])
+  const active = controller()
+  await clock.advance(0)
+  assert.deepEqual([partitionOf(metadata.image).replicas, partitionOf(metadata.image).leader], [[3, 2], 3])
+  void active.stop()
+  await clock.advance(1000)
+})

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { aliveBrokers, emptyImage, fold, type Image } from '../../broker/cluster/image.ts'
+import type { MetadataRecord } from '../../broker/cluster/metadata-record.ts'
+import { newPartition, rackOf, ReplicaPlacer } from '../../broker/cluster/placement.ts'
+
+function clusterOf(racks: readonly (string | null)[]): Image {
+  return fold(emptyImage, 1, racks.map((rack, index) => ({
+    type: 'brokerRegistered' as const, brokerId: index + 1, incarnation: 'i', diskId: 'd', host: 'h', port: 1, rack,
+  })))
+}
+
+function withTopic(image: Image, name: string, replicas: readonly (readonly number[])[]): Image {
+  const records: MetadataRecord[] = [{ type: 'topicCreated', topicId: name, name }]
+  return fold(image, image.sequence + 1, [...records, ...replicas.map((ids, partition) => newPartition(name, partition, ids))])
+}
+
+/** How often each broker is named. */
+function countsOf(image: Image, named: readonly number[]): number[] {
+  return aliveBrokers(image).map(({ brokerId }) => named.filter((id) => id === brokerId).length)
+}
+
+const spread = (counts: readonly number[]) => Math.max(...counts) - Math.min(...counts)
+
+/** How many replicas a partition has in each rack. */
+function rackCounts(image: Image, replicas: readonly number[]): number[] {
+  const racks = new Map(aliveBrokers(image).map((broker) => [rackOf(broker), 0]))
+  for (const id of replicas) {
+    const rack = rackOf(image.brokers.get(id)!)
+    racks.set(rack, racks.get(rack)! + 1)
+  }
+  return [...racks.values()]
+}
+
+const equalRacks = fc.record({ racks: fc.integer({ min: 1, max: 5 }), size: fc.integer({ min: 1, max: 4 }) })
+const topics = fc.array(fc.record({ partitions: fc.integer({ min: 1, max: 30 }), factor: fc.integer({ min: 1, max: 5 }) }), { minLength: 1, maxLength: 6 })
+
+test('where racks are equal, each broker has as many replicas and leaders of a topic as any other, give or take one', () => {
+  fc.assert(fc.property(equalRacks, topics, ({ racks, size }, wanted) => {
+    let image = clusterOf(Array.from({ length: racks * size }, (_, index) => (racks === 1 ? null : `rack ${index % racks}`)))
+    wanted.forEach(({ partitions, factor }, index) => {
+      const replicas = new ReplicaPlacer(image).place({ partitions, replicationFactor: Math.min(factor, racks * size) })
+      assert.ok(spread(countsOf(image, replicas.flat())) <= 1, 'replicas')
+      assert.ok(spread(countsOf(image, replicas.map((ids) => ids[0]!))) <= 1, `leaders ${JSON.stringify(replicas)}`)
+      image = withTopic(image, `${index}`, replicas)
+    })
+  }), { numRuns: 1000 })
+})
+
+test('whatever the racks are, a partition is in as many of them as it can be, and on no broker twice', () => {
+  const racks = fc.array(fc.constantFrom('a', 'b', 'c', null), { minLength: 1, maxLength: 12 })
+  fc.assert(fc.property(racks, topics, (of, wanted) => {
+    const image = clusterOf(of)
+    for (const { partitions, factor } of wanted) {
+      const replicationFactor = Math.min(factor, of.length)
+      for (const replicas of new ReplicaPlacer(image).place({ partitions, replicationFactor })) {
+        assert.equal(new Set(replicas).size, replicationFactor)
+        const counts = rackCounts(image, replicas)
+        assert.equal(counts.filter((count) => count > 0).length, Math.min(replicationFactor, counts.length))
+      }
+    }
+  }), { numRuns: 500 })
+})
+
+test('many topics of one partition are as even as one topic of many', () => {
+  let image = clusterOf(['a', 'b', 'c', 'a', 'b', 'c'])
+  const all: number[][] = []
+  for (let index = 0; index < 20; index++) {
+    const replicas = new ReplicaPlacer(image).place({ partitions: 1, replicationFactor: 3 })
+    all.push(...replicas)
+    image = withTopic(image, `${index}`, replicas)
+  }
+  assert.ok(spread(countsOf(image, all.flat())) <= 1)
+  assert.ok(spread(countsOf(image, all.map((ids) => ids[0]!))) <= 1)
+})
+
+test('topics that are made by one change know of each other', () => {
+  const image = clusterOf([null, null, null])
+  const placer = new ReplicaPlacer(image)
+  const replicas = [1, 2, 3].flatMap(() => placer.place({ partitions: 1, replicationFactor: 1 }))
+  assert.deepEqual(countsOf(image, replicas.flat()), [1, 1, 1])
+})
+
+test('added partitions make up for what the topic has', () => {
+  const image = withTopic(clusterOf([null, null, null, null]), 't', [[1, 2], [1, 2], [1, 2]])
+  const added = new ReplicaPlacer(image).place({ partitions: 3, replicationFactor: 2, topic: image.topics.get('t')! })
+  assert.deepEqual(countsOf(image, added.flat()), [0, 0, 3, 3])
+})
+
+test('the partitions of a broker are shared with many others', () => {
+  const image = clusterOf(Array.from({ length: 6 }, () => null))
+  const replicas = new ReplicaPlacer(image).place({ partitions: 30, replicationFactor: 2 })
+  for (const { brokerId } of aliveBrokers(image)) {
+    const others = new Set(replicas.filter((ids) => ids.includes(brokerId)).flat())
+    assert.ok(others.size - 1 >= 4, `broker ${brokerId} shares with ${others.size - 1}`)
+  }
+})
+
+test('a broker that does not serve gets nothing, and the same image gives the same places', () => {
+  let image = clusterOf(['a', 'b', 'c', 'a'])
+  image = fold(image, 2, [{ type: 'brokerFenced', brokerId: 2, brokerEpoch: 1 }])
+  const place = () => new ReplicaPlacer(image).place({ partitions: 9, replicationFactor: 2 })
+  assert.ok(!place().flat().includes(2))
+  assert.deepEqual(place(), place())
+})
