@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly durability: 'fsync' | 'replicated'
   /** The one broker that may lose what it acknowledged: one loss is what a replicated partition survives. 0: none. */
   readonly fragile: number
+  /** Milliseconds between two orders of an operator who moves partitions; 0: nobody does. */
+  readonly moveMs: number
   /** Rules of replication that the brokers do not keep: each is to be noticed. */
   readonly without: readonly Rule[]
 }
@@ -56,6 +58,7 @@ export function optionsOf({ seed, mode = 'safety', minutes = 2, brokers = 1, fau
     // Where nobody has a copy, what was acknowledged has to be on this disk.
     durability: isReplicated && clusterDice.chance(0.4) ? 'replicated' : 'fsync',
     fragile: isReplicated ? clusterDice.between(1, brokers) : 0,
+    moveMs: brokers > 1 ? clusterDice.pick([0, 0, 200, 1_500]) : 0,
     without,
   }
 }

@@ -21,5 +21,5 @@ const trials: Readonly<Record<Rule, readonly FaultName[]>> = {
 /** A run of three brokers without one rule, under a small load and with no peace between the faults. */
 export function trialOf(rule: Rule, { seed }: Pick<GivenOptions, 'seed'>): RunOptions {
   const options = optionsOf({ seed, minutes: 0.5, brokers: 3, without: [rule], faults: trials[rule] })
-  return { ...options, partitions: 1, thinkMs: 200, segmentBytes: 65_536, fillerBytesMax: 20, faultEveryMs: 2_000 }
+  return { ...options, partitions: 1, thinkMs: 200, segmentBytes: 65_536, fillerBytesMax: 20, faultEveryMs: 2_000, moveMs: 0 }
 }

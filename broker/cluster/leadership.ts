@@ -109,7 +109,8 @@ export function planOffline(
  * its session holds. It leaves the in-sync replicas where enough stay; else it would be waited for.
  */
 export function planHandOver(
-  image: Image, brokerId: number, of: { readonly isCutOff: (topicId: string, partition: PartitionImage) => boolean; readonly rulesOf: RulesOf },
+  image: Image, brokerId: number,
+  of: { readonly isCutOff: (topicId: string, partition: PartitionImage) => boolean; readonly rulesOf: RulesOf },
 ): PartitionChanged[] {
   return planEach(image, (partition, topic) => {
     if (partition.leader !== brokerId || !of.isCutOff(topic.id, partition)) return {}

@@ -8,7 +8,7 @@
 import { strict as assert } from 'node:assert'
 import { ErrorCode } from '../protocol/error-code.ts'
 import { batchesIn, type RecordBatch } from '../protocol/record-batch.ts'
-import { type Refused, validateAppend } from './append-validation.ts'
+import { validateAppend } from './append-validation.ts'
 import { decodeChecked } from './checked-file.ts'
 import { EpochCache } from './epoch-cache.ts'
 import { HotRing, type LentBatches } from './hot-ring.ts'
@@ -19,7 +19,7 @@ import { type Beginning, indexIntervalBytes, type LogOptions, recoveryOptions } 
 import { LogWriter, type Positioned } from './log-writer.ts'
 import { truncateLog } from './log-truncation.ts'
 import { markerIn } from './marker.ts'
-import { type Appended, failed, PendingAppends } from './pending-appends.ts'
+import { type Appended, failed, PendingAppends, refused } from './pending-appends.ts'
 import { ProducerState } from './producer-state.ts'
 import { type Recovered, recover } from './recovery.ts'
 import type { AbortedTransaction, SealedSegment } from './sealed-segment.ts'
@@ -271,7 +271,7 @@ export class PartitionLog {
 
   /** Transactions that were aborted and have records in the range, from what is on this disk. */
   aborted(range: { readonly start: number; readonly end: number }): readonly AbortedTransaction[] | Promise<AbortedTransaction[]> {
-    return this.#segments.all.some(({ abortedCount }) => abortedCount > 0) ? findAborted(this.#segments, range) : noneAborted
+    return this.#segments.all.some(({ abortedCount }) => abortedCount > 0) ? findAborted(this.#segments, range) : []
   }
 
   /** Sealed segments that are indexed and synced, in order. */
@@ -397,9 +397,3 @@ export class PartitionLog {
     await this.#options.disk.removeDirectory(this.#options.directory)
   }
 }
-
-function refused({ errorCode, message, recordIndexes }: Refused): Appended {
-  return recordIndexes === undefined ? failed(errorCode, message) : { ...failed(errorCode, message), recordIndexes }
-}
-
-const noneAborted: readonly AbortedTransaction[] = []

@@ -1,4 +1,5 @@
 import { ErrorCode } from '../protocol/error-code.ts'
+import type { Refused } from './append-validation.ts'
 
 export interface Appended {
   readonly errorCode: ErrorCode
@@ -15,6 +16,10 @@ export interface Appended {
 
 export function failed(errorCode: ErrorCode, errorMessage: string): Appended {
   return { errorCode, errorMessage, baseOffset: -1, endOffset: -1, logAppendTime: -1 }
+}
+
+export function refused({ errorCode, message, recordIndexes }: Refused): Appended {
+  return recordIndexes === undefined ? failed(errorCode, message) : { ...failed(errorCode, message), recordIndexes }
 }
 
 interface Pending {

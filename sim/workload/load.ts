@@ -66,9 +66,8 @@ export class Load {
     ])
     this.#actors.push(new Lister(this.#client('lister'), this.#places), new Committer(this.#client('committer'), this.#places[0]!))
     this.#actors.push(new Churn(this.#client('churn')))
-    if (this.#options.brokers > 1) {
-      this.#actors.push(new Mover(this.#client('mover'), { topics: this.#places, brokers: this.#options.brokers, thinkMs: 1_500 }))
-    }
+    const { brokers, moveMs } = this.#options
+    if (moveMs > 0) this.#actors.push(new Mover(this.#client('mover'), { topics: this.#places, brokers, thinkMs: moveMs }))
     for (const actor of this.#actors) actor.start()
   }
 

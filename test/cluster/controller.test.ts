@@ -26,7 +26,8 @@ async function world() {
   await append({ type: 'topicCreated', topicId: 't', name: 't' }, newPartition('t', 0, [1, 2]))
   const faults: unknown[] = []
   const controller = () => new Controller({
-    table, clock, metadata, incarnation: 'c', limits, rulesOf, hasSession: () => true, onFault: (cause) => faults.push(cause), onFenced() {},
+    table, clock, metadata, incarnation: 'c', limits, rulesOf, hasSession: () => true, onFault: (cause) => faults.push(cause),
+    onFenced() {},
   })
   const admin = new PartitionAdmin({ metadata, rulesOf, partitionsPerChangeMax: 10 })
   const begin = () => admin.reassign([{ topic: 't', partition: 0, replicas: [3, 2] }], { mayChangeFactor: true })
