@@ -60,6 +60,8 @@ const settings = {
   table: z.string().optional().describe('sqlite:PATH or dynamodb:NAME; sqlite:DATA/table.db where not given'),
   objects: z.string().optional().describe('file:PATH or s3://BUCKET/PREFIX; file:DATA/objects where not given'),
   id: wholeNumber(0, 2 ** 31 - 1).default(1).describe('this broker\'s number in the cluster'),
+  brokers: wholeNumber(1, 9).default(1)
+    .describe('start so many on this machine, each a process; numbers and ports count up from the given ones'),
   rack: z.string().min(1).optional().describe('where this broker stands, such as an availability zone'),
   durability: z.enum(['fsync', 'replicated'], 'must be fsync or replicated').default('fsync')
     .describe('fsync: acknowledged means on stable storage; replicated: in the page cache, as Kafka does'),

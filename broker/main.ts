@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { ConfigError, describeSettings, readConfig } from './config.ts'
+import { runLocalCluster } from './local-cluster.ts'
 import { startBroker } from './start.ts'
 
 function usage(): string {
@@ -40,4 +41,11 @@ function configure() {
   }
 }
 
-await startBroker(configure())
+const config = configure()
+if (config.brokers > 1) {
+  runLocalCluster(config, process.env)
+} else {
+  // Started by somebody who holds a channel to it: it stops when that process is gone.
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
+  await startBroker(config)
+}

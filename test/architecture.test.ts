@@ -20,7 +20,7 @@ const functionLinesMax = 50
 const columnsMax = 140
 
 /** The real machine may be touched here: composition roots, those of worker threads too. */
-const machineFiles = [/^broker\/runtime\//, /^broker\/main\.ts$/, /^broker\/start\.ts$/, /-worker\.ts$/]
+const machineFiles = [/^broker\/runtime\//, /^broker\/main\.ts$/, /^broker\/local-cluster\.ts$/, /^broker\/start\.ts$/, /-worker\.ts$/]
 const machineCode = /\b(Date\.now|new Date\(\)|Math\.random|setTimeout|setInterval|setImmediate|process\.(env|hrtime|nextTick)|performance\.now)(?!\w)/
 const machineModules = /^node:(fs|fs\/promises|net|tls|dns|crypto|http|https|worker_threads|child_process|os|timers|timers\/promises|perf_hooks)$/
 

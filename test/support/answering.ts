@@ -44,3 +44,21 @@ export function freePort(): Promise<number> {
     })
   })
 }
+
+/** The first of some ports in a row on loopback that were all free a moment ago. */
+export async function freePortsInRow(count: number): Promise<number> {
+  for (;;) {
+    const first = await freePort()
+    const others = await Promise.all(Array.from({ length: count - 1 }, (_, index) => isFree(first + index + 1)))
+    if (others.every((isOne) => isOne)) return first
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    if (port > 65_535) return resolve(false)
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
+}
