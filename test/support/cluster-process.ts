@@ -12,6 +12,9 @@ export interface ClusterProcessOptions {
   readonly settings?: Readonly<Record<string, string>>
   /** Further flags of one broker, such as where others reach it. */
   flags?(id: number): readonly string[]
+  /** `--table` and `--objects`; SQLite and a folder where not given. */
+  readonly stores?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
   /** Where they listen; chosen where not given. */
   readonly ports?: ReadonlyMap<number, number>
 }
@@ -35,13 +38,14 @@ export class ClusterProcess {
     const { ids = [1, 2, 3], settings = {}, flags = () => [] } = options
     const ports = options.ports ?? (await freePorts(ids))
     const directory = mkdtempSync(join(tmpdir(), 'longtail-cluster-'))
-    const shared = ['--table', `sqlite:${join(directory, 'table.db')}`, '--objects', `file:${join(directory, 'objects')}`]
+    const shared = options.stores ?? ['--table', `sqlite:${join(directory, 'table.db')}`, '--objects', `file:${join(directory, 'objects')}`]
     const brokers = new Map<number, BrokerProcess>()
     const cluster = new ClusterProcess(directory, brokers)
     const starts = await Promise.allSettled(ids.map(async (id) => {
       brokers.set(id, await BrokerProcess.start({
         port: ports.get(id)!, data: join(directory, `disk-${id}`),
         flags: ['--id', String(id), '--rack', `rack-${id}`, ...shared, ...flags(id)],
+        ...(options.env === undefined ? {} : { env: options.env }),
         settings: { 'default.replication.factor': '3', 'min.insync.replicas': '2', ...settings },
       }))
     }))

@@ -2,15 +2,19 @@
 // the same tests against Apache Kafka is how we know that they test what Kafka does.
 //
 //   LONGTAIL_TEST_BOOTSTRAP=HOST:PORT      one that runs already; tests that restart it are skipped
+//   LONGTAIL_TEST_BROKERS=3                so many of ours, a cluster; with LONGTAIL_LOCALSTACK_URL on DynamoDB and S3
 //   LONGTAIL_TEST_BROKER=apache-kafka      Apache Kafka, from what scripts/peer/setup.ts installed
 
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before } from 'node:test'
 import { ApacheKafka } from '../../scripts/peer/apache-kafka.ts'
 import { freePort } from './answering.ts'
-import { BrokerProcess, type RunningBroker } from './broker-process.ts'
+import { BrokerProcess } from './broker-process.ts'
+import { ClusterProcess, type ClusterProcessOptions } from './cluster-process.ts'
 
 export interface TestBroker {
   readonly bootstrap: string
@@ -31,12 +35,21 @@ export const consumerGroupSettings = {
   'group.consumer.min.heartbeat.interval.ms': '500',
 }
 
+interface Started {
+  readonly broker: {
+    readonly bootstrap: string
+    stop(signal?: NodeJS.Signals): Promise<void>
+    start(signal?: NodeJS.Signals): Promise<unknown>
+  }
+  dispose(): Promise<void>
+}
+
 /** Started before the tests of the file or suite, ended after them. */
 export function testBroker(settings: Readonly<Record<string, string>> = suiteSettings): TestBroker {
   const given = process.env['LONGTAIL_TEST_BOOTSTRAP']
   if (given !== undefined)
     return { bootstrap: given, canRestart: false, restart: () => Promise.reject(new Error('not ours to restart')) }
-  let broker: RunningBroker | undefined
+  let broker: Started['broker'] | undefined
   let dispose = async () => {}
   before(async () => {
     const made =
@@ -56,17 +69,59 @@ export function testBroker(settings: Readonly<Record<string, string>> = suiteSet
     canRestart: true,
     async restart(signal) {
       await running().stop(signal)
-      await running().start()
+      await running().start(signal)
     },
   }
 }
 
-async function startOurs(settings: Readonly<Record<string, string>>) {
+async function startOurs(settings: Readonly<Record<string, string>>): Promise<Started> {
+  const count = Number(process.env['LONGTAIL_TEST_BROKERS'] ?? 1)
+  if (count > 1) return startCluster(count, settings)
   const broker = await BrokerProcess.start({ settings })
   return { broker, dispose: () => broker.dispose() }
 }
 
-async function startApacheKafka(settings: Readonly<Record<string, string>>) {
+async function startCluster(count: number, settings: Readonly<Record<string, string>>): Promise<Started> {
+  const url = process.env['LONGTAIL_LOCALSTACK_URL']
+  const cluster = await ClusterProcess.start({
+    ids: Array.from({ length: count }, (_, index) => index + 1), settings,
+    ...(url === undefined ? {} : await storesAt(url)),
+  })
+  const members = [...cluster.brokers.values()]
+  return {
+    broker: {
+      get bootstrap() {
+        return members.map(({ bootstrap }) => bootstrap).join(',')
+      },
+      // One after another, so that there is always somebody to lead.
+      stop: async () => {},
+      async start(signal) {
+        for (const member of members) {
+          await member.stop(signal)
+          await member.start()
+        }
+      },
+    },
+    dispose: () => cluster.dispose(),
+  }
+}
+
+/** A table and a bucket of this cluster's own. */
+async function storesAt(url: string): Promise<Pick<ClusterProcessOptions, 'stores' | 'env'>> {
+  const name = `longtail-${randomUUID()}`
+  const env = {
+    AWS_ENDPOINT_URL: url, AWS_REGION: 'eu-central-1', AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test',
+    AWS_EC2_METADATA_DISABLED: 'true',
+  }
+  const client = new S3Client({
+    endpoint: url, region: env.AWS_REGION, forcePathStyle: true, credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+  })
+  await client.send(new CreateBucketCommand({ Bucket: name, CreateBucketConfiguration: { LocationConstraint: 'eu-central-1' } }))
+  client.destroy()
+  return { stores: ['--table', `dynamodb:${name}`, '--objects', `s3://${name}/log`], env }
+}
+
+async function startApacheKafka(settings: Readonly<Record<string, string>>): Promise<Started> {
   const directory = mkdtempSync(join(tmpdir(), 'apache-kafka-'))
   const broker = new ApacheKafka({ directory, port: await freePort(), controllerPort: await freePort(), settings, heap: '512M' })
   await broker.start()
