@@ -122,7 +122,8 @@ export class ReplicaFetcher {
   #ready(): ReadonlyMap<string, Copy> {
     const ready = new Map<string, Copy>()
     for (const [{ topicId, partition }, copy] of this.#copies) {
-      if (!copy.isBusy && copy.follower.isCurrent) ready.set(keyOf(topicId, partition), copy)
+      // A log that has stopped does not hold what it says: to fetch with its end would be to acknowledge what is not there.
+      if (!copy.isBusy && copy.follower.isCurrent && !copy.follower.partition.log.isStopped) ready.set(keyOf(topicId, partition), copy)
     }
     return ready
   }
