@@ -1,8 +1,9 @@
 // Three broker processes with a proxy on every link: clients to each broker, and each broker to each other one. Clients
 // and brokers know each other only by the proxies' addresses; who observes goes past them.
 
-import { once } from 'node:events'
 import { rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { ClusterProcess, freePorts } from '../test/support/cluster-process.ts'
 import { TcpProxy } from './proxy.ts'
 
@@ -17,6 +18,8 @@ export class Cluster {
   readonly #peers: ReadonlyMap<string, TcpProxy>
   readonly #down = new Set<number>()
   readonly #stopped = new Set<number>()
+  /** Links that are to be opened once the broker behind them listens. */
+  readonly #openings = new Map<number, AbortController>()
 
   private constructor(of: {
     processes: ClusterProcess; ports: ReadonlyMap<number, number>; clients: ReadonlyMap<number, TcpProxy>; peers: ReadonlyMap<string, TcpProxy>
@@ -106,18 +109,20 @@ export class Cluster {
     if (signal === 'SIGKILL') this.#down.add(id)
     await ended
     this.#down.add(id)
+    this.#openings.get(id)?.abort()
     for (const proxy of this.#linksTo(id)) proxy.refuse()
   }
 
   async start(id: number): Promise<void> {
-    for (const proxy of this.#linksTo(id)) await proxy.listen()
+    const opened = this.#openWith(id)
     await this.#processes.broker(id).start()
+    await opened
     this.#down.delete(id)
   }
 
   /** Starts it without waiting for it to answer. */
-  async launch(id: number): Promise<void> {
-    for (const proxy of this.#linksTo(id)) await proxy.listen()
+  launch(id: number): void {
+    void this.#openWith(id)
     this.#processes.broker(id).launch()
   }
 
@@ -140,21 +145,48 @@ export class Cluster {
   }
 
   /** Brokers that ended without being told to. */
-  async fallen(): Promise<number[]> {
-    const ended = await Promise.all(brokerIds.filter((id) => this.isUp(id)).map(async (id) => {
-      const code = await Promise.race([this.#processes.broker(id).ended(), once(AbortSignal.timeout(1), 'abort').then(() => 'runs')])
-      return code === 'runs' ? [] : [id]
-    }))
-    return ended.flat()
+  fallen(): number[] {
+    return brokerIds.filter((id) => this.isUp(id) && !isRunning(this.pid(id)))
   }
 
   async dispose(): Promise<void> {
     for (const id of this.#stopped) this.resume(id)
+    for (const opening of this.#openings.values()) opening.abort()
     await this.#processes.dispose()
     await Promise.all(this.allLinks.map((proxy) => proxy.close()))
+  }
+
+  /** Its links refuse until it listens itself, as without a proxy: that nobody listens is what shows others that it ended. */
+  async #openWith(id: number): Promise<void> {
+    const opening = new AbortController()
+    this.#openings.set(id, opening)
+    const port = this.#ports.get(id)!
+    while (!opening.signal.aborted) {
+      if (await listens(port)) {
+        for (const proxy of this.#linksTo(id)) if (!opening.signal.aborted) await proxy.listen()
+        return
+      }
+      await sleep(5)
+    }
   }
 
   #linksTo(id: number): TcpProxy[] {
     return [this.fromClients(id), ...this.others(id).map((other) => this.link(other, id))]
   }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port })
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+    socket.once('connect', () => socket.destroy())
+  })
 }

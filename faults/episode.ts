@@ -31,6 +31,8 @@ export interface Episode {
   readonly quietGapMs: number
   readonly gapMs: number
   readonly gapMsMax: number | undefined
+  /** The same for partitions that were not led by the broker that was cut off, where they have a bound of their own. */
+  readonly elsewhere: { readonly gapMs: number; readonly gapMsMax: number } | undefined
   /** Milliseconds from the end of the fault until everybody was in sync and every partition took writes. */
   readonly recoveryMs: number
   readonly violations: readonly Violation[]
@@ -58,20 +60,31 @@ export async function runEpisode(fault: Fault, options: EpisodeOptions): Promise
     await sleep(quietSeconds * 1000)
     const end = performance.now()
     assert.ok(await load.stop(), `what was sent was not acknowledged, although nothing stood in the way\n${load.state}`)
-    assert.deepEqual(await cluster.fallen(), [], 'brokers ended by themselves')
+    assert.deepEqual(cluster.fallen(), [], 'brokers ended by themselves')
     await readFinals(load.history, load.places, (id) => cluster.observed[id - 1]!)
     const violations = check(load.history)
     if (violations.length === 0) await load.removeTopic()
     return {
       fault, effect, recoveryMs, violations, acknowledged: load.acknowledged, attempts: load.history.attempts.length,
-      quietGapMs: load.longestGapMs({ start: quietFrom, end: scene.begunAt }).gapMs,
-      gapMs: load.longestGapMs({ start: scene.begunAt, end }).gapMs,
-      gapMsMax: fault.gapMsMax === undefined ? undefined : fault.gapMsMax * gapFactor,
+      quietGapMs: load.longestGapMs({ start: quietFrom, end: scene.begunAt }),
+      ...gapsOf(fault, { scene, end, gapFactor }),
     }
   } finally {
     hangUpFinals()
     cluster.heal()
     void load.stop()
+  }
+}
+
+function gapsOf(
+  { gapMsMax, elsewhereMsMax }: Fault, { scene, end, gapFactor }: { readonly scene: Scene; readonly end: number; readonly gapFactor: number },
+): Pick<Episode, 'gapMs' | 'gapMsMax' | 'elsewhere'> {
+  const span = { start: scene.begunAt, end }
+  const allowed = gapMsMax === undefined ? undefined : gapMsMax * gapFactor
+  if (elsewhereMsMax === undefined) return { gapMs: scene.load.longestGapMs(span), gapMsMax: allowed, elsewhere: undefined }
+  return {
+    gapMs: scene.load.longestGapMs(span, (partition) => scene.led.includes(partition)), gapMsMax: allowed,
+    elsewhere: { gapMs: scene.load.longestGapMs(span, (partition) => !scene.led.includes(partition)), gapMsMax: elsewhereMsMax * gapFactor },
   }
 }
 

@@ -12,6 +12,11 @@ export interface Fault {
   readonly seconds: number
   /** The longest time without an acknowledgement, in milliseconds; undefined where writes have to stop. */
   readonly gapMsMax: number | undefined
+  /**
+   * Where followers are silent too: the same for partitions that the broker did not lead which is cut off. They wait for it
+   * until it has lagged for `replica.lag.time.max.ms` (5 s). Where not given, all partitions are alike.
+   */
+  readonly elsewhereMsMax?: number
   begin(scene: Scene): Promise<Ongoing>
 }
 
@@ -31,13 +36,16 @@ export interface Scene {
   readonly other: number
   readonly begunAt: number
   readonly epochs: readonly number[]
+  /** Partitions that `leader` led. */
+  readonly led: readonly number[]
 }
 
 export async function sceneOf(cluster: Cluster, load: Load): Promise<Scene> {
   const states = await partitionsNow({ cluster, load })
   const leader = states[0]!.leader
   const [follower, other] = cluster.others(leader) as [number, number]
-  return { cluster, load, leader, follower, other, begunAt: performance.now(), epochs: states.map(({ leaderEpoch }) => leaderEpoch) }
+  const led = states.filter((state) => state.leader === leader).map(({ partition }) => partition)
+  return { cluster, load, leader, follower, other, led, begunAt: performance.now(), epochs: states.map(({ leaderEpoch }) => leaderEpoch) }
 }
 
 export function partitionsNow({ cluster, load }: Pick<Scene, 'cluster' | 'load'>): Promise<PartitionState[]> {

@@ -14,42 +14,48 @@ const readBytes = 1 << 20
 export type AddressOf = (brokerId: number) => string
 
 export async function readFinals(history: History, places: readonly TopicPlace[], addressOf: AddressOf): Promise<void> {
-  const states = await observe([1, 2, 3].map(addressOf), places[0]!.topicId)
+  const statesNow = () => observe([1, 2, 3].map(addressOf), places[0]!.topicId)
   for (const place of places) {
-    const state = states[place.partition]
-    if (state === undefined || state.leader < 0) throw new Error(`nobody leads ${place.topic}-${place.partition} in the end`)
-    const final = await readLog(addressOf(state.leader), place)
+    // Leadership may be given back meanwhile to where it was placed: each try asks whoever leads then.
+    const leader: Source = { address: async () => addressOf((await statesNow())[place.partition]?.leader ?? 1), isFollower: false }
+    const final = await readLog(leader, place)
     history.finals.push(final)
+    const state = (await statesNow())[place.partition]!
     for (const broker of state.isr.filter((id) => id !== state.leader)) {
-      const read = await readBetween(addressOf(broker), place, { ...final, isFromFollower: true })
+      const read = await readBetween({ address: async () => addressOf(broker), isFollower: true }, place, final)
       history.replicas.push({ ...final, ...read, broker })
     }
   }
 }
 
-async function readLog(address: string, place: TopicPlace): Promise<FinalLog> {
-  const { topicId, partition } = place
-  const latest = await endOf(address, place, 'latest')
-  const earliest = await endOf(address, place, 'earliest')
-  const readAt = performance.now()
-  return { topicId, partition, readAt, earliest, latest, ...(await readBetween(address, place, { earliest, latest })) }
+/** Who is asked. */
+interface Source {
+  address(): Promise<string>
+  readonly isFollower: boolean
 }
 
-async function endOf(address: string, place: TopicPlace, which: 'earliest' | 'latest'): Promise<number> {
-  return again(`the ${which} offset of ${place.topic}-${place.partition}`, address, async (wire) => {
+async function readLog(source: Source, place: TopicPlace): Promise<FinalLog> {
+  const { topicId, partition } = place
+  const latest = await endOf(source, place, 'latest')
+  const earliest = await endOf(source, place, 'earliest')
+  const readAt = performance.now()
+  return { topicId, partition, readAt, earliest, latest, ...(await readBetween(source, place, { earliest, latest })) }
+}
+
+async function endOf(source: Source, place: TopicPlace, which: 'earliest' | 'latest'): Promise<number> {
+  return again(`the ${which} offset of ${place.topic}-${place.partition}`, source, async (wire) => {
     const { error, offset } = await endFrom(wire, { ...place, which })
     return error === ErrorCode.NONE ? offset : undefined
   })
 }
 
 async function readBetween(
-  address: string, place: TopicPlace, of: { readonly earliest: number; readonly latest: number; readonly isFromFollower?: boolean },
+  source: Source, place: TopicPlace, of: { readonly earliest: number; readonly latest: number },
 ): Promise<{ records: Sighting[]; batches: LoggedBatch[] }> {
   const [records, batches]: [Sighting[], LoggedBatch[]] = [[], []]
   for (let offset = of.earliest; offset < of.latest;) {
-    const { isFromFollower = false } = of
-    const what = `${place.topic}-${place.partition} from ${offset} on at ${address}`
-    const found = await again(what, address, async (wire) => {
+    const isFromFollower = source.isFollower
+    const found = await again(`${place.topic}-${place.partition} from ${offset} on`, source, async (wire) => {
       const fetched = await fetchFrom(wire, place, { offset, bytesMax: readBytes, waitMs: 500, isFromFollower })
       return fetched.error === ErrorCode.NONE && fetched.records.length > 0 ? fetched : undefined
     })
@@ -63,8 +69,9 @@ async function readBetween(
 const wires = new Map<string, WireClient>()
 
 /** Until there is an answer; what cannot be read in the end is lost. */
-async function again<T>(what: string, address: string, ask: (wire: WireClient) => Promise<T | undefined>): Promise<T> {
+async function again<T>(what: string, source: Source, ask: (wire: WireClient) => Promise<T | undefined>): Promise<T> {
   for (const until = performance.now() + readMsMax; performance.now() < until; await sleep(100)) {
+    const address = await source.address()
     try {
       const known = wires.get(address)
       const wire = known === undefined || known.isLost ? await WireClient.connect(address, 'finals') : known

@@ -80,15 +80,14 @@ export class Load {
   }
 
   /** Longest time between two acknowledgements of a partition; a span's ends count as one where there is none. */
-  longestGapMs({ start, end }: { readonly start: number; readonly end: number }): { readonly gapMs: number; readonly partition: number } {
-    let longest = { gapMs: 0, partition: -1 }
-    for (const { ackTimes, partition } of this.producers) {
+  longestGapMs({ start, end }: { readonly start: number; readonly end: number }, of = (_partition: number) => true): number {
+    let longest = 0
+    for (const { ackTimes } of this.producers.filter(({ partition }) => of(partition))) {
       const before = ackTimes.findLast((time) => time < start) ?? start
       const within = ackTimes.filter((time) => time >= start && time <= end)
       const times = [before, ...within, end]
       for (let index = 1; index < times.length; index++) {
-        const gapMs = times[index]! - times[index - 1]!
-        if (gapMs > longest.gapMs) longest = { gapMs, partition }
+        longest = Math.max(longest, times[index]! - times[index - 1]!)
       }
     }
     return longest

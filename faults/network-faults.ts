@@ -7,6 +7,8 @@ import type { Fault, Ongoing, Scene } from './fault.ts'
 import type { TcpProxy } from './proxy.ts'
 
 const silenceMsMax = 4_000
+/** `replica.lag.time.max.ms`, a look every second, and one second. */
+const laggingMsMax = 7_000
 
 /** Says how much the links held back, and what else is to be seen. */
 function holding(scene: Scene, links: readonly TcpProxy[], also: () => Promise<string>): Ongoing {
@@ -28,7 +30,7 @@ const clientErrors = (scene: Scene) => async (): Promise<string> => `clients did
 
 export const networkFaults: readonly Fault[] = [
   {
-    name: 'leader cut off from the other brokers', row: 'F8', seconds: 12, gapMsMax: silenceMsMax,
+    name: 'leader cut off from the other brokers', row: 'F8', seconds: 9, gapMsMax: silenceMsMax, elsewhereMsMax: laggingMsMax,
     async begin(scene) {
       const links = scene.cluster.peersOf(scene.leader)
       const ongoing = holding(scene, links, () => leadersMoved(scene))
@@ -37,7 +39,7 @@ export const networkFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'leader hears the others, they do not hear it', row: 'F9', seconds: 12, gapMsMax: silenceMsMax,
+    name: 'leader hears the others, they do not hear it', row: 'F9', seconds: 9, gapMsMax: silenceMsMax, elsewhereMsMax: laggingMsMax,
     async begin(scene) {
       const { cluster, leader } = scene
       const ongoing = holding(scene, cluster.peersOf(leader), () => leadersMoved(scene))
@@ -49,7 +51,7 @@ export const networkFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'the others hear the leader, it does not hear them', row: 'F9', seconds: 12, gapMsMax: silenceMsMax,
+    name: 'the others hear the leader, it does not hear them', row: 'F9', seconds: 9, gapMsMax: silenceMsMax, elsewhereMsMax: laggingMsMax,
     async begin(scene) {
       const { cluster, leader } = scene
       const ongoing = holding(scene, cluster.peersOf(leader), () => leadersMoved(scene))
@@ -61,7 +63,7 @@ export const networkFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'follower cut off from the leader', row: 'F8', seconds: 12, gapMsMax: 6_000,
+    name: 'follower cut off from the leader', row: 'F8', seconds: 9, gapMsMax: laggingMsMax,
     async begin(scene) {
       const { cluster, leader, follower } = scene
       const links = [cluster.link(leader, follower), cluster.link(follower, leader)]
@@ -71,7 +73,7 @@ export const networkFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'a broker cut off from everybody but the table', row: 'F11', seconds: 12, gapMsMax: silenceMsMax,
+    name: 'a broker cut off from everybody but the table', row: 'F11', seconds: 9, gapMsMax: silenceMsMax, elsewhereMsMax: laggingMsMax,
     async begin(scene) {
       const { cluster, leader } = scene
       const links = [...cluster.peersOf(leader), cluster.fromClients(leader)]

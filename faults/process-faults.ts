@@ -128,7 +128,7 @@ export const processFaults: readonly Fault[] = [
       for (let round = 0; round < 5; round++) {
         pids.add(scene.cluster.pid(scene.leader))
         await scene.cluster.kill(scene.leader)
-        await scene.cluster.launch(scene.leader)
+        scene.cluster.launch(scene.leader)
         // Anywhere from before it serves to after.
         await sleep(400 + round * 400)
       }

@@ -15,8 +15,8 @@ export interface Failure {
   readonly why: string
 }
 
-export function isLate({ gapMs, gapMsMax }: Episode): boolean {
-  return gapMsMax !== undefined && gapMs > gapMsMax
+export function isLate({ gapMs, gapMsMax, elsewhere }: Episode): boolean {
+  return (gapMsMax !== undefined && gapMs > gapMsMax) || (elsewhere !== undefined && elsewhere.gapMs > elsewhere.gapMsMax)
 }
 
 const introduction = `# Faults on real processes
@@ -33,7 +33,8 @@ the simulator's checker (\`sim/check\`) holds all of it against what was acknowl
 - **longest gap**: between two acknowledgements of one partition, the longest of all partitions, from the beginning of the fault
   on. Clients learn of leaders by asking every broker ten times a second. **gap before it** is the same before the fault, which
   is what the machine does to writes by itself.
-- **allowed**: what was promised; *stops* where the fault leaves no way to write.
+- **allowed**: what was promised; *stops* where the fault leaves no way to write. *elsewhere*: partitions that the broker which
+  is cut off does not lead. They wait for it as a follower until it has lagged for \`replica.lag.time.max.ms\`, 5 s.
 - **in sync after**: from the end of the fault until every replica was in sync and every partition took writes.
 - **older-epoch acks**: acknowledgements by a leader's epoch after a newer one has acknowledged something.
 - **verdict**: *good*; *late* where the gap is longer than allowed; *UNSAFE* where a promise was broken; *FAILED* where the
@@ -60,15 +61,22 @@ export function reportOf(episodes: readonly Episode[], failures: readonly Failur
 }
 
 function cellsOf(episode: Episode): string[] {
-  const { fault, effect, acknowledged, gapMs, gapMsMax, quietGapMs, recoveryMs, violations } = episode
+  const { fault, effect, acknowledged, quietGapMs, recoveryMs, violations } = episode
   const known = columns.flatMap(([, rules]) => rules)
   return [
-    fault.name, fault.row, effect, String(acknowledged), gapMs.toFixed(0), gapMsMax === undefined ? 'stops' : String(gapMsMax),
+    fault.name, fault.row, effect, String(acknowledged), ...gapCellsOf(episode),
     quietGapMs.toFixed(0), (recoveryMs / 1000).toFixed(1),
     ...columns.map(([, rules]) => String(countOf(violations, (rule) => rules.includes(rule)))),
     String(countOf(violations, (rule) => !known.includes(rule))),
     violations.length > 0 ? 'UNSAFE' : isLate(episode) ? 'late' : 'good',
   ]
+}
+
+/** The longest gap, and what was allowed. */
+export function gapCellsOf({ gapMs, gapMsMax, elsewhere }: Episode): string[] {
+  const allowed = gapMsMax === undefined ? 'stops' : String(gapMsMax)
+  if (elsewhere === undefined) return [gapMs.toFixed(0), allowed]
+  return [`${gapMs.toFixed(0)}; elsewhere ${elsewhere.gapMs.toFixed(0)}`, `${allowed}; elsewhere ${elsewhere.gapMsMax}`]
 }
 
 function countOf(violations: readonly Violation[], isCounted: (rule: Rule) => boolean): number {

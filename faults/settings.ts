@@ -10,7 +10,8 @@ export const settings = {
   only,
   /** How long each fault lasts, where not as long as it says. */
   seconds: seconds === undefined ? undefined : Number(seconds),
-  quietSeconds: 4,
+  /** Of load before each fault, and after it. */
+  quietSeconds: 3,
   gapFactor: number('LONGTAIL_FAULTS_GAP_FACTOR', 1),
   rate: { recordsPerBatch: number('LONGTAIL_FAULTS_BATCH', 30), everyMs: number('LONGTAIL_FAULTS_EVERY_MS', 50) },
   reportPath: process.env['LONGTAIL_FAULTS_REPORT'],
