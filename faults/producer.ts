@@ -11,7 +11,7 @@ import { recordBatch } from '../test/support/record-batches.ts'
 import { WireClient } from '../test/support/wire-client.ts'
 import type { Leaders } from './leaders.ts'
 
-/** Answers that say that nothing was written, now or later (RELIABILITY.md 7.2). */
+/** Answers that say that nothing was written, now or later. */
 const surelyNotWritten: ReadonlySet<number> = new Set([
   ErrorCode.MESSAGE_TOO_LARGE, ErrorCode.CORRUPT_MESSAGE, ErrorCode.INVALID_RECORD, ErrorCode.INVALID_TIMESTAMP,
   ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID, ErrorCode.NOT_ENOUGH_REPLICAS,

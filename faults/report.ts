@@ -28,7 +28,7 @@ idempotent producer with \`acks=all\`, a reader at the tail and one who asks for
 and after the fault. In the end every partition is read from its first offset, at its leader and at each follower in sync, and
 the simulator's checker (\`sim/check\`) holds all of it against what was acknowledged.
 
-- **row**: of the fault matrix in RELIABILITY.md, section 5.
+- **row**: the number of the kind of fault, as the comments of sim/faults.ts have it.
 - **effect seen**: what shows that the fault did something; one that did nothing fails.
 - **longest gap**: between two acknowledgements of one partition, the longest of all partitions, from the beginning of the fault
   on. Clients learn of leaders by asking every broker ten times a second. **gap before it** is the same before the fault, which

@@ -1,4 +1,4 @@
-// The faults that a seed can have (RELIABILITY.md 5), each with what it does and how it is undone. What has no cluster to
+// The faults that a seed can have, each with what it does and how it is undone. What has no cluster to
 // happen in yet is written for any number of brokers all the same.
 
 import type { SeededRandom } from '../test/support/seeded-random.ts'

@@ -1,6 +1,6 @@
 // OffsetCommit, v2-v10: where a group's consumers are.
 //
-// Offsets are kept by topic id, so a topic that is made again under an old name inherits none (RELIABILITY G2). They are
+// Offsets are kept by topic id, so a topic that is made again under an old name inherits none. They are
 // written together with the proof that this broker still coordinates the group (G1); what is acknowledged is in the
 // table, and where that is not known the answer is COORDINATOR_NOT_AVAILABLE, never success (G4). Who commits without
 // being a member makes a group that has offsets alone.

@@ -122,7 +122,7 @@ export class GroupStore {
     }
   }
 
-  /** Writes what the records changed. Everything has the head's version as its condition (RELIABILITY G1). Never throws. */
+  /** Writes what the records changed. Everything has the head's version as its condition. Never throws. */
   async save({ before, after, records, now }: Change, stored: Stored): Promise<SaveResult> {
     const isUnknown = stored.head === undefined || stored.head.kind === 'deleted'
     const touchesMembers = isUnknown || records.some((record) => record.type !== 'offset' && isDurable(record))

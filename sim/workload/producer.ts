@@ -11,7 +11,7 @@ import { NoAnswer, type Wire } from '../wire.ts'
 import { Actor } from './actor.ts'
 import type { Client } from './client.ts'
 
-/** Answers that say that nothing was written, now or later (RELIABILITY.md 7.2). */
+/** Answers that say that nothing was written, now or later. */
 const surelyNotWritten: ReadonlySet<number> = new Set([
   ErrorCode.MESSAGE_TOO_LARGE, ErrorCode.CORRUPT_MESSAGE, ErrorCode.INVALID_RECORD, ErrorCode.INVALID_TIMESTAMP,
   ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID, ErrorCode.NOT_ENOUGH_REPLICAS,

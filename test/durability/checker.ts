@@ -1,4 +1,4 @@
-// Holds a history against what was promised (RELIABILITY.md 7.3, I1 and I3 to I8). It knows nothing of the broker: it
+// Holds a history against what was promised (I1 and I3 to I8). It knows nothing of the broker: it
 // sees what clients sent, what they were told, and what they read. It is itself tested by breaking good histories
 // (test/checker/).
 

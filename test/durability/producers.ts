@@ -22,7 +22,7 @@ export interface ProducerOptions {
   readonly inFlightMax: number
 }
 
-/** Answers that say that nothing was written, now or later (RELIABILITY.md 7.2). */
+/** Answers that say that nothing was written, now or later. */
 const surelyNotWritten: ReadonlySet<number> = new Set([
   ErrorCode.MESSAGE_TOO_LARGE,
   ErrorCode.CORRUPT_MESSAGE,

@@ -1,5 +1,5 @@
 // A value that can tell whether it is whole: its name, which is unique, a checksum, and filler that differs from value to
-// value, so that bytes of another record, topic or segment are seen for what they are (RELIABILITY.md 7.1).
+// value, so that bytes of another record, topic or segment are seen for what they are.
 
 import { crc32c } from '../../broker/protocol/crc32c.ts'
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"sort"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -66,7 +67,7 @@ func within(d time.Duration) (context.Context, context.CancelFunc) {
 }
 
 func createTopic(q request) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(bootstrap))
+	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(bootstrap, ",")...))
 	if err != nil {
 		return err
 	}
@@ -105,7 +106,7 @@ func producer(q request) (*kgo.Client, error) {
 		return nil, err
 	}
 	options := []kgo.Opt{
-		kgo.SeedBrokers(bootstrap), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(compression),
+		kgo.SeedBrokers(strings.Split(bootstrap, ",")...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(compression),
 		kgo.RequiredAcks(kgo.AllISRAcks()), kgo.ProducerLinger(0),
 	}
 	if !q.Idempotent {
@@ -164,7 +165,7 @@ func shown(from *kgo.Record) record {
 }
 
 func read(q request) ([]record, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.FetchMaxWait(100*time.Millisecond), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{
+	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(bootstrap, ",")...), kgo.FetchMaxWait(100*time.Millisecond), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{
 		q.Topic: {q.Partition: kgo.NewOffset().At(q.Offset)},
 	}))
 	if err != nil {
@@ -189,7 +190,7 @@ func read(q request) ([]record, error) {
 }
 
 func offsetsForTime(q request) (map[string]int64, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(bootstrap))
+	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(bootstrap, ",")...))
 	if err != nil {
 		return nil, err
 	}
@@ -249,7 +250,7 @@ func (h *holdings) change(partitions map[string][]int32, have bool) {
 func join(q request) (*member, error) {
 	held := &holdings{held: map[string]map[int32]bool{}}
 	options := []kgo.Opt{
-		kgo.SeedBrokers(bootstrap), kgo.ConsumerGroup(q.Group), kgo.DisableAutoCommit(), kgo.FetchMaxWait(100 * time.Millisecond),
+		kgo.SeedBrokers(strings.Split(bootstrap, ",")...), kgo.ConsumerGroup(q.Group), kgo.DisableAutoCommit(), kgo.FetchMaxWait(100 * time.Millisecond),
 		kgo.SessionTimeout(time.Duration(q.SessionTimeoutMs) * time.Millisecond), kgo.HeartbeatInterval(300 * time.Millisecond),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.MetadataMinAge(100 * time.Millisecond), kgo.MetadataMaxAge(time.Second),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { held.change(p, true) }),
