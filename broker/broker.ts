@@ -179,6 +179,15 @@ export class Broker {
     return this.#partitions
   }
 
+  /** Whether this one looks after the cluster. */
+  get isController(): boolean {
+    return this.#member.isController
+  }
+
+  get hasSession(): boolean {
+    return this.#member.around.hasSession()
+  }
+
   get tierMetrics(): TierMetrics {
     return this.#tier.metrics
   }

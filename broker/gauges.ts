@@ -1,5 +1,7 @@
 import type { Broker } from './broker.ts'
 import type { Metrics } from './metrics.ts'
+import { ErrorCode } from './protocol/error-code.ts'
+import type { LeaderTerm } from './replication/leader-term.ts'
 import type { Partition } from './replication/partition.ts'
 
 /** What /metrics shows of a broker's state; read when it is asked for. */
@@ -10,6 +12,14 @@ export function addGauges(metrics: Metrics, broker: Broker): void {
   gauge('connections', 'Connections that stand', () => broker.connections)
   gauge('partitions', 'Partitions that are served', () => broker.partitionCounts.online)
   gauge('partitions_offline', 'Partitions that could not be opened', () => broker.partitionCounts.offline)
+  const led = (isSo: (term: LeaderTerm) => boolean) =>
+    [...broker.partitions].filter(({ term }) => term !== undefined && isSo(term)).length
+  gauge('partitions_led', 'Partitions that this broker leads', () => led(() => true))
+  gauge('partitions_under_replicated', 'Of those, with fewer in sync than there are replicas', () =>
+    led(({ state: { isr, replicas } }) => isr.length < replicas.length))
+  gauge('partitions_under_min_isr', 'Of those, with too few in sync to take writes', () => led((term) => term.refusal(-1) !== ErrorCode.NONE))
+  gauge('controller', '1 where this broker looks after the cluster', () => Number(broker.isController))
+  gauge('session_held', '1 where this broker\'s session holds', () => Number(broker.hasSession))
   gauge('hot_bytes', 'Bytes of recent batches that are kept in memory', () => broker.hotBytes)
   gauge('tier_uploaded_bytes', 'Bytes uploaded since the start', () => broker.tierMetrics.uploadedBytes)
   gauge('tier_uploaded_segments', 'Segments uploaded since the start', () => broker.tierMetrics.uploadedSegments)
@@ -30,6 +40,7 @@ export function addGauges(metrics: Metrics, broker: Broker): void {
   perPartition('log_bytes', 'Bytes on local disk', (partition) => partition.log.bytes)
   perPartition('log_segments', 'Segments on local disk', (partition) => partition.log.segmentCount)
   perPartition('log_start_offset', 'The first offset that can be read', (partition) => partition.logStartOffset)
+  perPartition('in_sync_replicas', 'In-sync replicas, where this broker leads; else 0', ({ term }) => term?.state.isr.length ?? 0)
   perPartition('high_watermark', 'The first offset that cannot be read yet', (partition) => partition.highWatermark)
   perPartition('tier_bytes', 'Bytes in the object store', (partition) => partition.tier?.bytes ?? 0)
 }

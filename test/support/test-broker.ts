@@ -5,12 +5,15 @@
 //   LONGTAIL_TEST_BROKERS=3                so many of ours, a cluster; with LONGTAIL_LOCALSTACK_URL on DynamoDB and S3
 //   LONGTAIL_TEST_BROKER=apache-kafka      Apache Kafka, from what scripts/peer/setup.ts installed
 
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before } from 'node:test'
+import { openS3Store } from '../../broker/objects/s3-store.ts'
+import { nodeClock } from '../../broker/runtime/node-clock.ts'
+import { nodeRandom } from '../../broker/runtime/node-random.ts'
+import { openDynamoDbTable } from '../../broker/table/dynamodb-table.ts'
 import { ApacheKafka } from '../../scripts/peer/apache-kafka.ts'
 import { freePort } from './answering.ts'
 import { BrokerProcess } from './broker-process.ts'
@@ -113,11 +116,10 @@ async function storesAt(url: string): Promise<Pick<ClusterProcessOptions, 'store
     AWS_ENDPOINT_URL: url, AWS_REGION: 'eu-central-1', AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test',
     AWS_EC2_METADATA_DISABLED: 'true',
   }
-  const client = new S3Client({
-    endpoint: url, region: env.AWS_REGION, forcePathStyle: true, credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-  })
-  await client.send(new CreateBucketCommand({ Bucket: name, CreateBucketConfiguration: { LocationConstraint: 'eu-central-1' } }))
-  client.destroy()
+  Object.assign(process.env, env)
+  const common = { region: env.AWS_REGION, endpoint: url, clock: nodeClock, random: nodeRandom, createMissing: true }
+  await (await openDynamoDbTable({ table: name, ...common })).close()
+  await (await openS3Store({ bucket: name, prefix: '', ...common })).close()
   return { stores: ['--table', `dynamodb:${name}`, '--objects', `s3://${name}/log`], env }
 }
 
