@@ -17,7 +17,8 @@ export function addGauges(metrics: Metrics, broker: Broker): void {
   gauge('partitions_led', 'Partitions that this broker leads', () => led(() => true))
   gauge('partitions_under_replicated', 'Of those, with fewer in sync than there are replicas', () =>
     led(({ state: { isr, replicas } }) => isr.length < replicas.length))
-  gauge('partitions_under_min_isr', 'Of those, with too few in sync to take writes', () => led((term) => term.refusal(-1) !== ErrorCode.NONE))
+  gauge('partitions_under_min_isr', 'Of those, with too few in sync to take writes', () =>
+    led((term) => term.refusal(-1) !== ErrorCode.NONE))
   gauge('controller', '1 where this broker looks after the cluster', () => Number(broker.isController))
   gauge('session_held', '1 where this broker\'s session holds', () => Number(broker.hasSession))
   gauge('hot_bytes', 'Bytes of recent batches that are kept in memory', () => broker.hotBytes)
