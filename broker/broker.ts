@@ -8,7 +8,7 @@ import { ReplyBudget } from './api/reply-budget.ts'
 import { Router, type RouterOptions } from './api/router.ts'
 import { TurnedAway } from './api/turned-away.ts'
 import { BrokerConfig } from './cluster/broker-config.ts'
-import { clusterIdentity, diskIdentity, isSameBoot } from './cluster/identity.ts'
+import { clusterIdentity, diskIdentity, isSameBoot, rememberBoot } from './cluster/identity.ts'
 import type { Image } from './cluster/image.ts'
 import { MetadataLog } from './cluster/metadata-log.ts'
 import { PartitionAdmin } from './cluster/partition-admin.ts'
@@ -118,6 +118,7 @@ export class Broker {
     const diskId = await diskIdentity(disk, random, { directory: config.data, brokerId: config.id, clusterId })
     const metadata = await MetadataLog.open({
       table, itemCharactersMax: limits.metadata.itemCharactersMax, attemptsMax: limits.metadata.changeAttemptsMax,
+      itemsPerSnapshot: limits.metadata.itemsPerSnapshot,
       onAppended: (sequence) => member.appended(sequence),
     })
     const brokerConfig = new BrokerConfig({ brokerId: config.id, started: config.set, image: () => metadata.image })
@@ -130,6 +131,7 @@ export class Broker {
     await member.join(partitions, {
       diskId, ...placeOf(config, server.port), isIntact: await intactness(config, runtime, partitions),
     })
+    await rememberBoot(disk, config.data, runtime.bootId)
     await partitions.settled(metadata.image.sequence)
     const topicAdmin = new TopicAdmin({
       metadata, config: brokerConfig, random, partitionsPerTopicMax: limits.metadata.partitionsPerTopicMax,

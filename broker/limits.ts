@@ -38,6 +38,7 @@ export const limits = {
   metadata: {
     itemCharactersMax: 300 * KiB,
     changeAttemptsMax: 20,
+    itemsPerSnapshot: 25,
     partitionsPerTopicMax: 10_000,
     partitionsPerPageMax: 2_000,
     /** Partitions that one append moves or elects leaders for. */

@@ -21,7 +21,7 @@ export interface ControllerLimits extends LeaseLimits {
 export interface ControllerOptions {
   readonly table: Table
   readonly clock: Clock
-  readonly metadata: Pick<MetadataLog, 'image' | 'change' | 'onChange'>
+  readonly metadata: Pick<MetadataLog, 'image' | 'change' | 'tidy' | 'onChange'>
   readonly incarnation: Uuid
   readonly limits: ControllerLimits
   readonly rulesOf: RulesOf
@@ -125,6 +125,7 @@ export class Controller {
     }
     await this.#change((image) => planElections(image, [], rulesOf))
     await this.#change((image) => planFinishedReassignments(image, rulesOf))
+    await metadata.tidy()
     if (now - this.#balancedAt < limits.balanceEveryMs) return
     this.#balancedAt = now
     await this.#change(planPreferred)

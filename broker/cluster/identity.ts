@@ -21,17 +21,22 @@ export async function clusterIdentity(table: Table, random: Random): Promise<str
 }
 
 /**
- * Whether the system has run without a break since this directory was last used: then what was written is there, synced or
- * not. Takes note of this run. `bootId` undefined: nobody knows, so it has not.
+ * Whether the system has not stopped since this broker last registered: then everything that was written is there, synced or
+ * not. `bootId`: of the present run; false where nobody says.
  */
 export async function isSameBoot(disk: Disk, directory: string, bootId: string | undefined): Promise<boolean> {
-  const path = join(directory, 'boot.json')
-  const known = await disk.readFile(path)
-  if (bootId === undefined) return false
-  const text = `${JSON.stringify({ bootId })}\n`
-  if (known?.toString() === text) return true
-  await disk.replaceFile(path, Buffer.from(text))
-  return false
+  const known = await disk.readFile(join(directory, 'boot.json'))
+  return bootId !== undefined && known?.toString() === bootText(bootId)
+}
+
+/** To be called once the broker has registered: until then a loss is not yet known to anybody, however often it starts. */
+export async function rememberBoot(disk: Disk, directory: string, bootId: string | undefined): Promise<void> {
+  if (bootId === undefined || (await isSameBoot(disk, directory, bootId))) return
+  await disk.replaceFile(join(directory, 'boot.json'), Buffer.from(bootText(bootId)))
+}
+
+function bootText(bootId: string): string {
+  return `${JSON.stringify({ bootId })}\n`
 }
 
 /**

@@ -3,11 +3,13 @@
 //
 //   table partition `metadata`   sort key 000000000042   value { records: [...] }
 //
-// No leader is needed for that, and one conditional write can move a thousand partitions.
+// No leader is needed for that, and one conditional write can move a thousand partitions. Now and then the image is written
+// down, and what led to it is deleted (metadata-snapshot.ts).
 
 import { type Json, type Table, TableError, type Write } from '../table/table.ts'
 import { emptyImage, fold, type Image } from './image.ts'
 import type { MetadataRecord } from './metadata-record.ts'
+import { chunksOf, type Floor, floorIs, moveFloor, noFloor, readFloor, readSnapshot, sortKey, sweepBelow } from './metadata-snapshot.ts'
 
 const tablePartition = 'metadata'
 
@@ -17,6 +19,8 @@ export interface MetadataLogOptions {
   readonly itemCharactersMax: number
   /** How often a change is decided anew after it lost a race. */
   readonly attemptsMax: number
+  /** Items behind the floor after which it is moved, and as many more for each chunk of a snapshot. */
+  readonly itemsPerSnapshot: number
   /** Something was appended by this process, up to this item: others may want to hear of it. */
   onAppended?(sequence: number): void
 }
@@ -31,6 +35,9 @@ export class MetadataLog {
   readonly #options: MetadataLogOptions
   readonly #listeners = new Set<(image: Image) => void>()
   #image: Image = emptyImage
+  #floor: Floor = noFloor
+  /** The floor is not moved before the log has come so far. */
+  #snapshotAt = 0
   #last: Promise<unknown> = Promise.resolve()
 
   private constructor(options: MetadataLogOptions) {
@@ -40,7 +47,10 @@ export class MetadataLog {
   /** Reads the whole log. Throws `TableError` where the table is away. */
   static async open(options: MetadataLogOptions): Promise<MetadataLog> {
     const log = new MetadataLog(options)
-    await log.refresh()
+    await log.#inTurn(async () => {
+      await log.#begin()
+      await log.#catchUp()
+    })
     return log
   }
 
@@ -68,16 +78,32 @@ export class MetadataLog {
         const { records, answer } = decide(this.#image)
         if (records.length === 0) return answer
         const items = this.#items(records)
-        const { committed } = await this.#options.table.commit(items.map(({ write }) => write))
+        const { committed } = await this.#options.table.commit([floorIs(this.#floor), ...items.map(({ write }) => write)])
         if (committed) {
           for (const item of items) this.#advance(item.sequence, item.records)
           this.#options.onAppended?.(this.#image.sequence)
           return answer
         }
+        await this.#lookAtFloor()
         await this.#catchUp()
       }
       throw new TableError('away', `the metadata log was contended ${this.#options.attemptsMax} times in a row`)
     })
+  }
+
+  /** Moves the floor where enough has come behind it, and deletes what is below. Throws `TableError`. */
+  async tidy(): Promise<void> {
+    const { table, itemsPerSnapshot, itemCharactersMax } = this.#options
+    const image = this.#image
+    if (image.sequence < this.#snapshotAt || image.sequence - this.#floor.sequence < itemsPerSnapshot) return
+    const chunks = chunksOf(image, itemCharactersMax)
+    // The larger the image, the more rarely it is worth writing down.
+    this.#snapshotAt = this.#floor.sequence + itemsPerSnapshot * (1 + chunks.length)
+    if (image.sequence < this.#snapshotAt) return
+    const moved = await moveFloor(table, this.#floor, { sequence: image.sequence, chunks })
+    if (moved === undefined) return this.refresh()
+    this.#floor = moved
+    await sweepBelow(table, tablePartition, moved)
   }
 
   #items(records: readonly MetadataRecord[]): { sequence: number; records: MetadataRecord[]; write: Write }[] {
@@ -99,20 +125,49 @@ export class MetadataLog {
     })
   }
 
+  /** Begins with the snapshot where the log is gone up to there. */
+  async #begin(): Promise<void> {
+    const snapshot = await readSnapshot(this.#options.table)
+    if (snapshot === undefined) return
+    this.#floor = snapshot.floor
+    if (snapshot.image.sequence > this.#image.sequence) this.#set(snapshot.image)
+  }
+
+  async #lookAtFloor(): Promise<void> {
+    const { version, sequence } = await readFloor(this.#options.table)
+    this.#floor = { version, sequence }
+  }
+
   async #catchUp(): Promise<void> {
+    for (let attempt = 0; attempt < this.#options.attemptsMax; attempt++) {
+      if (await this.#readOn()) return
+      await this.#begin()
+    }
+    throw new TableError('away', 'the metadata log was trimmed as fast as it was read')
+  }
+
+  /** False where the log does not go on from here: it is gone, up to the floor. */
+  async #readOn(): Promise<boolean> {
     const items = await this.#options.table.query(tablePartition, { start: sortKey(this.#image.sequence + 1) })
     for (const item of items) {
+      const sequence = Number(item.sort)
+      if (sequence > this.#image.sequence + 1) return false
       const { records } = item.value as unknown as { records: MetadataRecord[] }
-      this.#advance(Number(item.sort), records)
+      this.#advance(sequence, records)
     }
+    return true
   }
 
   #advance(sequence: number, records: readonly MetadataRecord[]): void {
     if (sequence !== this.#image.sequence + 1) {
       throw new Error(`metadata log: item ${sequence} follows ${this.#image.sequence}`)
     }
-    this.#image = fold(this.#image, sequence, records)
-    for (const listener of this.#listeners) listener(this.#image)
+    this.#set(fold(this.#image, sequence, records))
+  }
+
+  #set(image: Image): void {
+    this.#image = image
+    for (const listener of this.#listeners) listener(image)
   }
 
   /** One refresh or change at a time: both read the image, wait, and advance it. */
@@ -121,8 +176,4 @@ export class MetadataLog {
     this.#last = turn.catch(() => {})
     return turn
   }
-}
-
-function sortKey(sequence: number): string {
-  return String(sequence).padStart(12, '0')
 }

@@ -16,7 +16,7 @@ import { MemoryTable } from '../support/memory-table.ts'
 
 /** Brokers 1 to 4, and a topic `t` with these replicas. */
 async function world(...replicas: number[][]) {
-  const open = () => MetadataLog.open({ table, itemCharactersMax: 10_000, attemptsMax: 5 })
+  const open = () => MetadataLog.open({ table, itemCharactersMax: 10_000, attemptsMax: 5, itemsPerSnapshot: 1_000 })
   const table = new MemoryTable()
   const metadata = await open()
   const append = (...records: MetadataRecord[]) => metadata.change(() => ({ records, answer: undefined }))

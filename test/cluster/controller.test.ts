@@ -16,7 +16,7 @@ const limits = { ttlMs: 3000, renewEveryMs: 750, balanceEveryMs: 1_000_000 }
 /** Brokers 1 to 3, whose sessions last as long as a test does, and a partition on 1 and 2 that is to move to 3. */
 async function world() {
   const [table, clock] = [new MemoryTable(), new ManualClock()]
-  const open = () => MetadataLog.open({ table, itemCharactersMax: 10_000, attemptsMax: 5 })
+  const open = () => MetadataLog.open({ table, itemCharactersMax: 10_000, attemptsMax: 5, itemsPerSnapshot: 1_000 })
   const metadata = await open()
   const append = (...records: MetadataRecord[]) => metadata.change(() => ({ records, answer: undefined }))
   for (const brokerId of [1, 2, 3]) {

@@ -7,7 +7,7 @@ import { newPartition } from '../../broker/cluster/placement.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 
 function open(table: MemoryTable, itemCharactersMax = 10_000): Promise<MetadataLog> {
-  return MetadataLog.open({ table, itemCharactersMax, attemptsMax: 50 })
+  return MetadataLog.open({ table, itemCharactersMax, attemptsMax: 50, itemsPerSnapshot: 5 })
 }
 
 function topic(name: string, partitions = 1): MetadataRecord[] {

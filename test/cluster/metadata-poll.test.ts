@@ -55,7 +55,7 @@ test('a hint that comes while a look is under way leads to another one', async (
 test('what one broker appends is in the image of another one that was told to look', async () => {
   const table = new MemoryTable()
   const clock = new ManualClock()
-  const open = () => MetadataLog.open({ table, itemCharactersMax: 10_000, attemptsMax: 10 })
+  const open = () => MetadataLog.open({ table, itemCharactersMax: 10_000, attemptsMax: 10, itemsPerSnapshot: 1_000 })
   const [writer, reader] = [await open(), await open()]
   const poll = new MetadataPoll({ metadata: reader, clock, everyMs: 500, everyMsMin: 50, onFault: assert.ifError })
   await writer.change(() => ({ records: [{ type: 'topicCreated', topicId: 't', name: 'one' }], answer: undefined }))
