@@ -153,6 +153,8 @@ async function readBetween(
   for (let offset = earliest; offset < latest;) {
     const { answer } = await client.attempt(() => fetchOnce(client, place, { offset, bytesMax: 65_536, waitMs: 500, ...(follower === undefined ? {} : { follower }) }))
     if (answer?.error === ErrorCode.OFFSET_OUT_OF_RANGE && answer.logStartOffset > offset) return undefined
+    // A replica that was moved away since has nothing to compare.
+    if (follower !== undefined && answer?.error === ErrorCode.NOT_LEADER_OR_FOLLOWER) return undefined
     if (answer?.error !== ErrorCode.NONE) {
       if (answer === undefined) client.hangUp()
       else client.forget()
