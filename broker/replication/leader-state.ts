@@ -82,9 +82,13 @@ export interface ObservedFetch {
   readonly now: number
 }
 
-/** A follower has fetched in this epoch, and its log agrees with ours below its offset. */
+/**
+ * A follower has fetched in this epoch, and its log agrees with ours below its offset. A fetch that was held while the follower
+ * started again says nothing of what that start has.
+ */
 export function observeFetch(state: LeaderState, { brokerId, brokerEpoch, fetchOffset, endOffset, now }: ObservedFetch): LeaderState {
   const before = viewOf(state, brokerId)
+  if (before !== undefined && brokerEpoch < before.brokerEpoch) return state
   const known = before?.brokerEpoch === brokerEpoch ? before : undefined
   let caughtUpAt = known?.caughtUpAt ?? state.beganAt
   if (fetchOffset >= endOffset) caughtUpAt = now

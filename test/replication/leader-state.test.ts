@@ -22,3 +22,11 @@ test('a replica that is being added is in sync once it has what the others have'
   const level = observeFetch(behind, { brokerId: 2, brokerEpoch: 7, fetchOffset: 10, endOffset: 10, now: 2 })
   assert.deepEqual(planSync(level, rules)?.isr, [{ brokerId: 1, brokerEpoch: -1 }, { brokerId: 2, brokerEpoch: 7 }])
 })
+
+test('a fetch of an earlier start, held while the follower started again with less, does not count', () => {
+  const partition = { leaderEpoch: 0, partitionEpoch: 0, replicas: [1, 2], isr: [1, 2] }
+  const term = beginTerm({ brokerId: 1, partition, endOffset: 10, highWatermark: 0, now: 0 })
+  const again = observeFetch(term, { brokerId: 2, brokerEpoch: 8, fetchOffset: 4, endOffset: 10, now: 1 })
+  const held = observeFetch(again, { brokerId: 2, brokerEpoch: 7, fetchOffset: 10, endOffset: 10, now: 2 })
+  assert.equal(highWatermarkOf(held, rules), 4)
+})
