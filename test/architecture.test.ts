@@ -12,7 +12,7 @@ const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 const filesOf = (...patterns: string[]): string[] => globSync(patterns, { cwd: root }).sort()
 
 const broker = filesOf('broker/**/*.ts')
-const everything = filesOf('broker/**/*.ts', 'sim/**/*.ts', 'faults/**/*.ts', 'test/**/*.ts', 'scripts/**/*.{ts,mjs}', 'bench/**/*.ts')
+const everything = filesOf('broker/**/*.ts', 'sim/**/*.ts', 'faults/**/*.ts', 'model/**/*.ts', 'test/**/*.ts', 'scripts/**/*.{ts,mjs}', 'bench/**/*.ts')
 const architecture = read('docs/architecture.md')
 
 const linesMax = 400

@@ -1,0 +1,91 @@
+// Goes through every order of events within the bounds, the short ones first, and each state once. So the first violation
+// that is met is one of the shortest.
+
+import { allRules, type Rules } from '../broker/cluster/rules.ts'
+import type { Bounds } from './bounds.ts'
+import type { Event } from './event.ts'
+import { eventsOf, isWithin } from './events.ts'
+import { type Invariant, invariants, shownIn } from './invariants.ts'
+import { keyOf } from './key.ts'
+import { assume } from './replica.ts'
+import { step } from './step.ts'
+import { emptyWorld, type World } from './world.ts'
+
+export interface Exploration {
+  readonly states: number
+  /** Events of the longest way that had to be gone. */
+  readonly depth: number
+  /** Whether there is nothing more within the bounds. */
+  readonly isComplete: boolean
+  readonly violation: Violation | undefined
+}
+
+export interface Violation {
+  readonly invariant: string
+  readonly about: string
+  readonly way: readonly Event[]
+}
+
+export interface ExploreOptions {
+  readonly bounds: Bounds
+  readonly rules?: Rules
+  readonly checks?: Readonly<Record<string, Invariant>>
+}
+
+interface Reached {
+  readonly world: World
+  /** Index of the state. */
+  readonly state: number
+}
+
+export function firstWorld(rules: Rules): World {
+  const world = emptyWorld()
+  return { ...world, brokers: world.brokers.map((broker) => assume(world, broker, rules)) }
+}
+
+export function explore({ bounds, rules = allRules, checks = invariants }: ExploreOptions): Exploration {
+  const first = firstWorld(rules)
+  const seen = new Set([keyOf(first)])
+  const named = Object.entries(checks)
+  // By state: the one before it, and the event that led on from there.
+  const parents = [-1]
+  const taken: (Event | undefined)[] = [undefined]
+  let reached: Reached[] = [{ world: first, state: 0 }]
+  for (let depth = 0; ; depth++) {
+    const further: Reached[] = []
+    for (const { world: before, state } of reached) {
+      for (const event of eventsOf(before, bounds)) {
+        const world = worldAfter(before, event, { bounds, rules })
+        if (world === undefined) continue
+        for (const [invariant, check] of named) {
+          const about = check(world, before)
+          if (about === undefined) continue
+          const way = [...wayTo(state), event]
+          return { states: seen.size, depth: way.length, isComplete: false, violation: { invariant, about, way } }
+        }
+        const states = seen.size
+        if (seen.add(keyOf(world)).size === states) continue
+        parents.push(state)
+        taken.push(event)
+        further.push({ world, state: states })
+      }
+      if (seen.size >= bounds.statesMax) return { states: seen.size, depth, isComplete: false, violation: undefined }
+    }
+    if (further.length === 0) return { states: seen.size, depth, isComplete: true, violation: undefined }
+    reached = further
+  }
+
+  function wayTo(state: number): Event[] {
+    const way: Event[] = []
+    for (let at = state; at > 0; at = parents[at]!) way.push(taken[at]!)
+    return way.reverse()
+  }
+}
+
+/** Undefined where the event cannot happen, or leads out of the bounds. */
+export function worldAfter(
+  world: World, event: Event, { bounds, rules }: { readonly bounds: Bounds; readonly rules: Rules },
+): World | undefined {
+  const after = step(world, event, rules)
+  return after === undefined || !isWithin(after, bounds) ? undefined : shownIn(after)
+}

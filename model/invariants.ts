@@ -1,0 +1,106 @@
+// What must hold in every world. Each check returns what is wrong, in words.
+
+import { highWatermark } from './replica.ts'
+import { type Broker, epochOf, type Shown, valueOf, type World } from './world.ts'
+
+export type Invariant = (world: World, before: World) => string | undefined
+
+/** Whoever leads in an epoch has all that was shown in that one or an older one: an acknowledgement shows what it is of. */
+export const leadersHaveWhatWasShown: Invariant = ({ brokers, shown }) => {
+  for (const { id, term, log } of brokers) {
+    if (term === undefined) continue
+    const lost = shown.findIndex(({ entry, epoch }, offset) => term.leaderEpoch >= epoch && log[offset] !== entry)
+    if (lost >= 0) return `${id} leads epoch ${term.leaderEpoch} without ${shownText(shown[lost]!)} at offset ${lost}`
+  }
+  return undefined
+}
+
+export const nobodyShowsAnother: Invariant = ({ brokers, shown }) => {
+  for (const broker of brokers) {
+    const end = highWatermark(broker)
+    for (let offset = 0; offset < end; offset++) {
+      const other = shown[offset]
+      if (other !== undefined && other.entry !== broker.log[offset]) {
+        return `${broker.id} shows value ${valueOf(broker.log[offset]!)} at offset ${offset}, where readers saw ${shownText(other)}`
+      }
+    }
+  }
+  return undefined
+}
+
+/** Within one start: a broker that starts again knows nothing at first, and says so to its readers. */
+export const highWatermarksDoNotGoBack: Invariant = ({ brokers }, before) => {
+  for (const broker of brokers) {
+    const old = before.brokers[broker.id]!
+    if (old === broker || old.brokerEpoch !== broker.brokerEpoch || highWatermark(broker) >= highWatermark(old)) continue
+    return `the high watermark of ${broker.id} goes back from ${highWatermark(old)} to ${highWatermark(broker)}`
+  }
+  return undefined
+}
+
+/** A leader that answers how far the partition goes is never behind what an older epoch showed (KIP-207). */
+export const settledLeadersKnowAll: Invariant = ({ brokers, shown }) => {
+  for (const { id, term } of brokers) {
+    if (term === undefined || term.highWatermark < term.epochStartOffset) continue
+    const missed = shown.findIndex(({ epoch }, offset) => epoch < term.leaderEpoch && offset >= term.highWatermark)
+    if (missed >= 0) return `${id} leads epoch ${term.leaderEpoch} and is sure that nothing is committed at offset ${missed}: ${shownText(shown[missed]!)}`
+  }
+  return undefined
+}
+
+export const oneLeaderPerEpoch: Invariant = ({ brokers, showedBy }) => {
+  for (const { id, term } of brokers) {
+    const other = term === undefined || term.highWatermark <= term.epochStartOffset ? undefined : showedBy[term.leaderEpoch]
+    if (other !== undefined && other !== id) return `${id} acknowledges in epoch ${term!.leaderEpoch}, and so did ${other}`
+  }
+  return undefined
+}
+
+/** Two logs with the same epoch at an offset are the same up to there. */
+export const logsMatch: Invariant = ({ brokers }) => {
+  for (const one of brokers) for (const other of brokers) {
+    const parted = one.id < other.id ? partedAt(one, other) : undefined
+    if (parted !== undefined) return `${one.id} and ${other.id} have epoch ${epochOf(one.log[parted]!)} at offset ${parted}, and not the same records up to there`
+  }
+  return undefined
+}
+
+function partedAt(one: Broker, other: Broker): number | undefined {
+  let isSame = true
+  for (let offset = 0; offset < Math.min(one.log.length, other.log.length); offset++) {
+    isSame &&= one.log[offset] === other.log[offset]
+    if (!isSame && epochOf(one.log[offset]!) === epochOf(other.log[offset]!)) return offset
+  }
+  return undefined
+}
+
+export const invariants: Readonly<Record<string, Invariant>> = {
+  'no other value is shown': nobodyShowsAnother,
+  'leaders have what was shown': leadersHaveWhatWasShown,
+  'high watermarks do not go back': highWatermarksDoNotGoBack,
+  'settled leaders know all': settledLeadersKnowAll,
+  'one leader per epoch acknowledges': oneLeaderPerEpoch,
+  'logs match': logsMatch,
+}
+
+/** Takes note of what readers can see of this world. */
+export function shownIn(world: World): World {
+  let { shown, showedBy } = world
+  for (const broker of world.brokers) {
+    const epoch = broker.term?.leaderEpoch
+    if (epoch === undefined) continue
+    const end = highWatermark(broker)
+    for (let offset = 0; offset < end; offset++) {
+      const known = shown[offset]
+      if (known === undefined || epoch < known.epoch) shown = shown.toSpliced(offset, 1, { entry: known?.entry ?? broker.log[offset]!, epoch })
+    }
+    if (end > broker.term!.epochStartOffset && showedBy[epoch] === undefined) {
+      showedBy = Array.from({ length: Math.max(showedBy.length, epoch + 1) }, (_, at) => (at === epoch ? broker.id : showedBy[at]))
+    }
+  }
+  return shown === world.shown && showedBy === world.showedBy ? world : { ...world, shown, showedBy }
+}
+
+function shownText({ entry, epoch }: Shown): string {
+  return `value ${valueOf(entry)} of epoch ${epochOf(entry)}, which epoch ${epoch} showed`
+}
