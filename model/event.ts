@@ -8,7 +8,7 @@ export type Event =
   | { readonly kind: 'land' | 'prefer' }
 
 export type BrokerEvent =
-  | 'produce' | 'see' | 'fetch' | 'send' | 'hold' | 'answer' | 'carry out' | 'refuse' | 'fence' | 'unfence' | 'hand over'
+  | 'produce' | 'see' | 'see all' | 'fetch' | 'send' | 'hold' | 'answer' | 'carry out' | 'refuse' | 'fence' | 'unfence' | 'hand over'
 
 /** In words, for whoever reads a way to a violation. */
 export function textOf(event: Event): string {
@@ -34,6 +34,7 @@ function keepsText(keeps: number | 'all' | 'nothing'): string {
 const brokerText: Readonly<Record<BrokerEvent, string>> = {
   produce: 'N takes a record, for it believes that it leads',
   see: 'N sees the next item of the metadata log',
+  'see all': 'N sees all of the metadata log',
   fetch: 'N fetches, and carries out the answer',
   send: 'N fetches and gives up; its request is still on its way',
   hold: 'N fetches, there is nothing, and the leader holds the request; N gives it up',

@@ -12,10 +12,12 @@ export function eventsOf(world: World, bounds: Bounds): Event[] {
     const { id } = broker
     if (broker.term !== undefined && spent.values < bounds.values) events.push({ kind: 'produce', broker: id })
     events.push({ kind: 'fetch', broker: id })
-    if (broker.position < world.images.length - 1) events.push({ kind: 'see', broker: id })
-    if (spent.delays < bounds.delays) for (const kind of ['send', 'hold', 'answer'] as const) events.push({ kind, broker: id })
-    // A change that cannot be carried out any more within the bounds still counts for the high watermark.
-    events.push(...proposalsOf(broker))
+    if (broker.position < world.images.length - 1) events.push({ kind: bounds.seesAll ? 'see all' : 'see', broker: id })
+    if (spent.lateRequests < bounds.lateRequests) events.push({ kind: 'send', broker: id })
+    if (spent.lateAnswers < bounds.lateAnswers) events.push({ kind: 'answer', broker: id })
+    if (spent.held < bounds.held) events.push({ kind: 'hold', broker: id })
+    // One that cannot be carried out any more within the bounds could only keep the high watermark back.
+    if (mayChange) events.push(...proposalsOf(broker))
     if (broker.asking !== undefined) {
       if (mayChange) events.push({ kind: 'carry out', broker: id })
       events.push({ kind: 'refuse', broker: id })

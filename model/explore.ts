@@ -44,9 +44,10 @@ export function firstWorld(rules: Rules): World {
 }
 
 export function explore({ bounds, rules = allRules, checks = invariants }: ExploreOptions): Exploration {
-  const first = firstWorld(rules)
+  const first = bounds.from.reduce((world, event) => worldAfter(world, event, { bounds, rules })!, firstWorld(rules))
   const seen = new Set([keyOf(first)])
-  const named = Object.entries(checks)
+  const ofSteps = Object.entries(checks).filter(([, { of }]) => of === 'step')
+  const ofWorlds = Object.entries(checks).filter(([, { of }]) => of === 'world')
   // By state: the one before it, and the event that led on from there.
   const parents = [-1]
   const taken: (Event | undefined)[] = [undefined]
@@ -57,14 +58,14 @@ export function explore({ bounds, rules = allRules, checks = invariants }: Explo
       for (const event of eventsOf(before, bounds)) {
         const world = worldAfter(before, event, { bounds, rules })
         if (world === undefined) continue
-        for (const [invariant, check] of named) {
-          const about = check(world, before)
-          if (about === undefined) continue
-          const way = [...wayTo(state), event]
-          return { states: seen.size, depth: way.length, isComplete: false, violation: { invariant, about, way } }
-        }
         const states = seen.size
-        if (seen.add(keyOf(world)).size === states) continue
+        const isNew = seen.add(keyOf(world)).size > states
+        const broken = brokenBy(ofSteps, world, before) ?? (isNew ? brokenBy(ofWorlds, world, before) : undefined)
+        if (broken !== undefined) {
+          const way = [...wayTo(state), event]
+          return { states, depth: depth + 1, isComplete: false, violation: { ...broken, way } }
+        }
+        if (!isNew) continue
         parents.push(state)
         taken.push(event)
         further.push({ world, state: states })
@@ -78,8 +79,16 @@ export function explore({ bounds, rules = allRules, checks = invariants }: Explo
   function wayTo(state: number): Event[] {
     const way: Event[] = []
     for (let at = state; at > 0; at = parents[at]!) way.push(taken[at]!)
-    return way.reverse()
+    return [...bounds.from, ...way.reverse()]
   }
+}
+
+function brokenBy(checks: readonly (readonly [string, Invariant])[], world: World, before: World) {
+  for (const [invariant, { check }] of checks) {
+    const about = check(world, before)
+    if (about !== undefined) return { invariant, about }
+  }
+  return undefined
 }
 
 /** Undefined where the event cannot happen, or leads out of the bounds. */

@@ -1,12 +1,19 @@
 // What must hold in every world. Each check returns what is wrong, in words.
 
+import { minIsr } from './metadata.ts'
 import { highWatermark } from './replica.ts'
 import { type Broker, epochOf, type Shown, valueOf, type World } from './world.ts'
 
-export type Invariant = (world: World, before: World) => string | undefined
+export interface Invariant {
+  /** `step`: of an event, so of each way into a world; `world`: of a world, however it came about. */
+  readonly of: 'world' | 'step'
+  check(world: World, before: World): string | undefined
+}
+
+type Check = Invariant['check']
 
 /** Whoever leads in an epoch has all that was shown in that one or an older one: an acknowledgement shows what it is of. */
-export const leadersHaveWhatWasShown: Invariant = ({ brokers, shown }) => {
+const leadersHaveWhatWasShown: Check = ({ brokers, shown }) => {
   for (const { id, term, log } of brokers) {
     if (term === undefined) continue
     const lost = shown.findIndex(({ entry, epoch }, offset) => term.leaderEpoch >= epoch && log[offset] !== entry)
@@ -15,7 +22,7 @@ export const leadersHaveWhatWasShown: Invariant = ({ brokers, shown }) => {
   return undefined
 }
 
-export const nobodyShowsAnother: Invariant = ({ brokers, shown }) => {
+const nobodyShowsAnother: Check = ({ brokers, shown }) => {
   for (const broker of brokers) {
     const end = highWatermark(broker)
     for (let offset = 0; offset < end; offset++) {
@@ -29,7 +36,7 @@ export const nobodyShowsAnother: Invariant = ({ brokers, shown }) => {
 }
 
 /** Within one start: a broker that starts again knows nothing at first, and says so to its readers. */
-export const highWatermarksDoNotGoBack: Invariant = ({ brokers }, before) => {
+const highWatermarksDoNotGoBack: Check = ({ brokers }, before) => {
   for (const broker of brokers) {
     const old = before.brokers[broker.id]!
     if (old === broker || old.brokerEpoch !== broker.brokerEpoch || highWatermark(broker) >= highWatermark(old)) continue
@@ -39,7 +46,7 @@ export const highWatermarksDoNotGoBack: Invariant = ({ brokers }, before) => {
 }
 
 /** A leader that answers how far the partition goes is never behind what an older epoch showed (KIP-207). */
-export const settledLeadersKnowAll: Invariant = ({ brokers, shown }) => {
+const settledLeadersKnowAll: Check = ({ brokers, shown }) => {
   for (const { id, term } of brokers) {
     if (term === undefined || term.highWatermark < term.epochStartOffset) continue
     const missed = shown.findIndex(({ epoch }, offset) => epoch < term.leaderEpoch && offset >= term.highWatermark)
@@ -48,7 +55,13 @@ export const settledLeadersKnowAll: Invariant = ({ brokers, shown }) => {
   return undefined
 }
 
-export const oneLeaderPerEpoch: Invariant = ({ brokers, showedBy }) => {
+/** What was shown outlives the loss of all disks but one of `min.insync.replicas`. */
+const copiesAreEnough: Check = ({ brokers, shown, spent }) => {
+  const few = shown.findIndex(({ entry }, offset) => brokers.filter(({ log }) => log[offset] === entry).length < minIsr - spent.losses)
+  return few < 0 ? undefined : `fewer than ${minIsr - spent.losses} brokers have ${shownText(shown[few]!)} at offset ${few}`
+}
+
+const oneLeaderPerEpoch: Check = ({ brokers, showedBy }) => {
   for (const { id, term } of brokers) {
     const other = term === undefined || term.highWatermark <= term.epochStartOffset ? undefined : showedBy[term.leaderEpoch]
     if (other !== undefined && other !== id) return `${id} acknowledges in epoch ${term!.leaderEpoch}, and so did ${other}`
@@ -57,7 +70,7 @@ export const oneLeaderPerEpoch: Invariant = ({ brokers, showedBy }) => {
 }
 
 /** Two logs with the same epoch at an offset are the same up to there. */
-export const logsMatch: Invariant = ({ brokers }) => {
+const logsMatch: Check = ({ brokers }) => {
   for (const one of brokers) for (const other of brokers) {
     const parted = one.id < other.id ? partedAt(one, other) : undefined
     if (parted !== undefined) return `${one.id} and ${other.id} have epoch ${epochOf(one.log[parted]!)} at offset ${parted}, and not the same records up to there`
@@ -75,12 +88,13 @@ function partedAt(one: Broker, other: Broker): number | undefined {
 }
 
 export const invariants: Readonly<Record<string, Invariant>> = {
-  'no other value is shown': nobodyShowsAnother,
-  'leaders have what was shown': leadersHaveWhatWasShown,
-  'high watermarks do not go back': highWatermarksDoNotGoBack,
-  'settled leaders know all': settledLeadersKnowAll,
-  'one leader per epoch acknowledges': oneLeaderPerEpoch,
-  'logs match': logsMatch,
+  'no other value is shown': { of: 'world', check: nobodyShowsAnother },
+  'leaders have what was shown': { of: 'world', check: leadersHaveWhatWasShown },
+  'copies are enough': { of: 'world', check: copiesAreEnough },
+  'high watermarks do not go back': { of: 'step', check: highWatermarksDoNotGoBack },
+  'settled leaders know all': { of: 'world', check: settledLeadersKnowAll },
+  'one leader per epoch acknowledges': { of: 'world', check: oneLeaderPerEpoch },
+  'logs match': { of: 'world', check: logsMatch },
 }
 
 /** Takes note of what readers can see of this world. */

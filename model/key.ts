@@ -15,8 +15,8 @@ export function keyOf(world: World): string {
   codes.push(world.shown.length)
   for (const { entry, epoch } of world.shown) codes.push(entry, epoch)
   for (let epoch = 0; epoch < world.showedBy.length; epoch++) codes.push((world.showedBy[epoch] ?? -1) + 1)
-  const { values, restarts, losses, delays, unheard, moves } = world.spent
-  codes.push(values, restarts, losses, delays, unheard, moves)
+  const { values, restarts, losses, lateRequests, lateAnswers, unheard, held, moves } = world.spent
+  codes.push(values, restarts, losses, lateRequests, lateAnswers, unheard, held, moves)
   let key = String.fromCharCode(...codes)
   for (let position = oldest; position < world.images.length; position++) key += imageKeyOf(world.images[position]!)
   const { unlanded } = world

@@ -4,7 +4,7 @@ import { planIsr } from '../broker/cluster/leadership.ts'
 import type { Rules } from '../broker/cluster/rules.ts'
 import { loseProposal, type LeaderState, planSync, propose, refuseProposal } from '../broker/replication/leader-state.ts'
 import { minIsr, next, topicId } from './metadata.ts'
-import { advance, now, seeNext } from './replica.ts'
+import { advance, now, seeAll } from './replica.ts'
 import { type Broker, spend, withBroker, type World } from './world.ts'
 
 /** The leader finds that followers are out of step, or in step again, and makes a proposal of it. */
@@ -29,9 +29,7 @@ function withLate(term: LeaderState, late: readonly number[]): LeaderState {
 
 /** It is decided on the newest image, which the broker has taken in by then, and appended or refused. */
 export function carryOut(world: World, broker: Broker, rules: Rules): World {
-  const behind = world.images.length - 1 - broker.position
-  let asking = broker
-  for (let step = 0; step < behind; step++) asking = seeNext(world, asking, rules)
+  const asking = seeAll(world, broker, rules)
   const image = world.images.at(-1)!
   const plan = planIsr(image, broker.asking!.wanted, rules)
   if (typeof plan === 'string') return withBroker(world, refused(asking, rules))

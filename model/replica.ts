@@ -36,6 +36,12 @@ export function seeNext(world: World, broker: Broker, rules: Rules): Broker {
   return seen.term === undefined ? seen : advance({ ...seen, term: adopt(seen.term, partition) }, rules)
 }
 
+export function seeAll(world: World, broker: Broker, rules: Rules): Broker {
+  let seeing = broker
+  while (seeing.position < world.images.length - 1) seeing = seeNext(world, seeing, rules)
+  return seeing
+}
+
 /** `Partition.assume`, where the epoch is new to it. */
 export function assume(world: World, broker: Broker, rules: Rules): Broker {
   const partition = partitionSeenBy(world, broker)

@@ -4,7 +4,7 @@ import type { Rules } from '../broker/cluster/rules.ts'
 import { fence, handOver, land, prefer, restart, unfence } from './controller.ts'
 import type { Event } from './event.ts'
 import { carryOut, lose, proposeWithout, refuseAtOnce } from './proposals.ts'
-import { append, isOfKnownStart, read, seeNext, take, wanted } from './replica.ts'
+import { append, isOfKnownStart, read, seeAll, seeNext, take, wanted } from './replica.ts'
 import { type Broker, type FetchRequest, type Message, partitionSeenBy, spend, withBroker, type World } from './world.ts'
 
 export function step(world: World, event: Event, rules: Rules): World | undefined {
@@ -19,6 +19,8 @@ export function step(world: World, event: Event, rules: Rules): World | undefine
       return spend(withBroker(world, append(broker, world.spent.values + 1, rules)), 'values')
     case 'see':
       return withoutDead(withBroker(world, seeNext(world, broker, rules)))
+    case 'see all':
+      return withoutDead(withBroker(world, seeAll(world, broker, rules)))
     case 'carry out':
       return withoutDead(carryOut(world, broker, rules))
     case 'refuse':
@@ -66,8 +68,10 @@ function arrive(world: World, index: number, rules: Rules): World {
   return done === undefined ? left : withBroker(left, done.leader)
 }
 
+const counted = { request: 'lateRequests', answer: 'lateAnswers', held: 'held' } as const
+
 function sent(world: World, message: Message): World {
-  return spend({ ...world, messages: [...world.messages, message] }, 'delays')
+  return spend({ ...world, messages: [...world.messages, message] }, counted[message.kind])
 }
 
 /** An answer counts in the epoch in which it was asked for. */

@@ -71,8 +71,10 @@ export interface Spent {
   readonly values: number
   readonly restarts: number
   readonly losses: number
-  readonly delays: number
+  readonly lateRequests: number
+  readonly lateAnswers: number
   readonly unheard: number
+  readonly held: number
   readonly moves: number
 }
 
@@ -108,6 +110,6 @@ export function emptyWorld(): World {
   const brokers = [...image.brokers.values()].map(({ brokerId: id, brokerEpoch }): Broker => ({
     id, brokerEpoch, position: 0, log: [], starts: [], knownHighWatermark: 0, term: undefined, asking: undefined,
   }))
-  const spent = { values: 0, restarts: 0, losses: 0, delays: 0, unheard: 0, moves: 0 }
+  const spent = { values: 0, restarts: 0, losses: 0, lateRequests: 0, lateAnswers: 0, unheard: 0, held: 0, moves: 0 }
   return { images: [image], unlanded: undefined, brokers, messages: [], shown: [], showedBy: [], spent }
 }

@@ -1,10 +1,10 @@
 import { ruleNames, rulesWithout } from '../broker/cluster/rules.ts'
-import { removals, scenes } from '../model/bounds.ts'
+import { probes, removals, scenes } from '../model/bounds.ts'
 import { explore } from '../model/explore.ts'
 import { textOf } from '../model/event.ts'
 
 const only = process.argv[2]
-for (const [name, bounds] of Object.entries({ ...scenes, ...removals })) {
+for (const [name, bounds] of Object.entries({ ...scenes, ...removals, ...probes })) {
   if (only !== undefined && !name.includes(only)) continue
   const t = performance.now()
   const rules = ruleNames.includes(name as never) ? rulesWithout(name as never) : undefined
