@@ -22,7 +22,7 @@ export function textOf(event: Event): string {
     case 'arrive':
       return `a message that was late is delivered (number ${event.index + 1} of those on their way)`
     default:
-      return 'broker' in event ? brokerText[event.kind].replace('N', String(event.broker)) : otherText[event.kind]
+      return 'broker' in event ? brokerText[event.kind].replaceAll('N', String(event.broker)) : otherText[event.kind]
   }
 }
 

@@ -23,7 +23,8 @@ export interface Exploration {
 export interface Violation {
   readonly invariant: string
   readonly about: string
-  readonly way: readonly Event[]
+  /** Every event of a shortest way to it, and what it led to. */
+  readonly steps: readonly { readonly event: Event; readonly world: World }[]
 }
 
 export interface ExploreOptions {
@@ -62,8 +63,8 @@ export function explore({ bounds, rules = allRules, checks = invariants }: Explo
         const isNew = seen.add(keyOf(world)).size > states
         const broken = brokenBy(ofSteps, world, before) ?? (isNew ? brokenBy(ofWorlds, world, before) : undefined)
         if (broken !== undefined) {
-          const way = [...wayTo(state), event]
-          return { states, depth: depth + 1, isComplete: false, violation: { ...broken, way } }
+          const steps = retrace([...wayTo(state), event], { bounds, rules })
+          return { states, depth: depth + 1, isComplete: false, violation: { ...broken, steps } }
         }
         if (!isNew) continue
         parents.push(state)
@@ -81,6 +82,14 @@ export function explore({ bounds, rules = allRules, checks = invariants }: Explo
     for (let at = state; at > 0; at = parents[at]!) way.push(taken[at]!)
     return [...bounds.from, ...way.reverse()]
   }
+}
+
+function retrace(way: readonly Event[], within: { readonly bounds: Bounds; readonly rules: Rules }) {
+  let world = firstWorld(within.rules)
+  return way.map((event) => {
+    world = worldAfter(world, event, within)!
+    return { event, world }
+  })
 }
 
 function brokenBy(checks: readonly (readonly [string, Invariant])[], world: World, before: World) {
