@@ -47,3 +47,7 @@ const brokerText: Readonly<Record<BrokerEvent, string>> = {
 }
 
 const otherText = { land: 'a change whose outcome nobody heard is carried out', prefer: 'the first replica is made the leader' } as const
+
+export const eventKinds: readonly Event['kind'][] = [
+  ...(Object.keys(brokerText) as BrokerEvent[]), ...(Object.keys(otherText) as ('land' | 'prefer')[]), 'propose', 'lose', 'restart', 'arrive',
+]

@@ -18,6 +18,8 @@ export interface Exploration {
   /** Whether there is nothing more within the bounds. */
   readonly isComplete: boolean
   readonly violation: Violation | undefined
+  /** Kinds of events that led to a new state: an event that never happens shows nothing. */
+  readonly kinds: ReadonlySet<Event['kind']>
 }
 
 export interface Violation {
@@ -52,6 +54,7 @@ export function explore({ bounds, rules = allRules, checks = invariants }: Explo
   // By state: the one before it, and the event that led on from there.
   const parents = [-1]
   const taken: (Event | undefined)[] = [undefined]
+  const kinds = new Set<Event['kind']>(bounds.from.map(({ kind }) => kind))
   let reached: Reached[] = [{ world: first, state: 0 }]
   for (let depth = 0; ; depth++) {
     const further: Reached[] = []
@@ -64,16 +67,17 @@ export function explore({ bounds, rules = allRules, checks = invariants }: Explo
         const broken = brokenBy(ofSteps, world, before) ?? (isNew ? brokenBy(ofWorlds, world, before) : undefined)
         if (broken !== undefined) {
           const steps = retrace([...wayTo(state), event], { bounds, rules })
-          return { states, depth: depth + 1, isComplete: false, violation: { ...broken, steps } }
+          return { states, depth: depth + 1, isComplete: false, violation: { ...broken, steps }, kinds }
         }
         if (!isNew) continue
         parents.push(state)
+        kinds.add(event.kind)
         taken.push(event)
         further.push({ world, state: states })
       }
-      if (seen.size >= bounds.statesMax) return { states: seen.size, depth, isComplete: false, violation: undefined }
+      if (seen.size >= bounds.statesMax) return { states: seen.size, depth, isComplete: false, violation: undefined, kinds }
     }
-    if (further.length === 0) return { states: seen.size, depth, isComplete: true, violation: undefined }
+    if (further.length === 0) return { states: seen.size, depth, isComplete: true, violation: undefined, kinds }
     reached = further
   }
 

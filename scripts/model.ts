@@ -8,6 +8,7 @@
 import { parseArgs } from 'node:util'
 import { type Rule, ruleNames, rulesWithout } from '../broker/cluster/rules.ts'
 import { type Bounds, known, removals, scenes } from '../model/bounds.ts'
+import { type Event, eventKinds } from '../model/event.ts'
 import { type Exploration, explore } from '../model/explore.ts'
 import { linesOf } from '../model/report.ts'
 
@@ -15,6 +16,7 @@ const { values: given } = parseArgs({
   options: { rule: { type: 'string' }, scene: { type: 'string' }, known: { type: 'boolean', default: false } },
 })
 let [passed, failed] = [0, 0]
+const seen = new Set<Event['kind']>()
 
 const chosenScenes = Object.entries(scenes).filter(([name]) => given.rule === undefined && (given.scene === undefined || name.includes(given.scene)))
 const chosenRules = ruleNames.filter((name) => given.scene === undefined && (given.rule === undefined || name.includes(given.rule)))
@@ -22,6 +24,7 @@ if (chosenScenes.length + chosenRules.length === 0) {
   throw new Error(`there are the scenes ${Object.keys(scenes).join(', ')}, and the rules ${ruleNames.join(', ')}`)
 }
 for (const [name, bounds] of chosenScenes) runScene(name, bounds)
+if (given.rule === undefined && given.scene === undefined) lookForUnseen()
 for (const name of chosenRules) runWithout(name)
 if (given.known) for (const [name, bounds] of Object.entries(known)) report(`known: ${name}`, explore({ bounds }), performance.now())
 // As Node's test runner says it, for whoever adds up.
@@ -34,6 +37,14 @@ function runScene(name: string, bounds: Bounds): void {
   const isKept = explored.violation === undefined && explored.isComplete
   report(`${isKept ? 'kept' : explored.violation === undefined ? 'CUT' : 'BROKEN'}: ${name}`, explored, startedAt)
   count(isKept)
+  for (const kind of explored.kinds) seen.add(kind)
+}
+
+/** An event that never led anywhere was not explored, whatever the numbers say. */
+function lookForUnseen(): void {
+  const unseen = eventKinds.filter((kind) => !seen.has(kind))
+  console.log(unseen.length === 0 ? `seen: each of ${eventKinds.length} kinds of events` : `NEVER SEEN: ${unseen.join(', ')}`)
+  count(unseen.length === 0)
 }
 
 function runWithout(rule: Rule): void {
