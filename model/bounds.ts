@@ -49,12 +49,12 @@ const heldFetch: readonly Event[] = [
 /** What is explored with all rules kept: each has more of one thing, for all of everything at once would not end. */
 export const scenes: Readonly<Record<string, Bounds>> = {
   'leaders change': { ...noFaults, values: 2, changes: 2, terms: 2, moves: 1 },
-  'brokers restart': { ...noFaults, values: 2, changes: 2, terms: 2, restarts: 1 },
+  'brokers restart': { ...noFaults, values: 2, changes: 2, terms: 2, restarts: 1, moves: 1 },
   'disks lose their end': { ...noFaults, values: 1, changes: 3, terms: 2, losses: 1, seesAll: true },
   'answers are late': { ...noFaults, values: 1, changes: 2, terms: 2, lateAnswers: 1, seesAll: true },
   'requests are late': { ...noFaults, values: 1, changes: 2, terms: 2, lateRequests: 1, seesAll: true },
   'requests are held': { ...noFaults, values: 1, changes: 2, terms: 2, held: 1, seesAll: true },
-  'outcomes are not heard': { ...noFaults, values: 1, changes: 2, terms: 1, unheard: 1 },
+  'outcomes are not heard': { ...noFaults, values: 1, changes: 3, terms: 1, unheard: 1, seesAll: true },
 }
 
 /** What is broken with all rules kept, until it is mended; then it is a scene. */
