@@ -31,7 +31,8 @@ export interface Bounds {
 }
 
 export const noFaults: Bounds = {
-  values: 1, changes: 0, terms: 0, restarts: 0, losses: 0, lateRequests: 0, lateAnswers: 0, unheard: 0, held: 0, moves: 0, seesAll: false, statesMax: 1_500_000, from: [],
+  values: 1, changes: 0, terms: 0, restarts: 0, losses: 0, lateRequests: 0, lateAnswers: 0, unheard: 0, held: 0, moves: 0,
+  seesAll: false, statesMax: 1_500_000, from: [],
 }
 
 /** 0 and 1 have committed a record without 2, and 0 is fenced before 1 has heard that it is committed. */
@@ -55,11 +56,9 @@ export const scenes: Readonly<Record<string, Bounds>> = {
   'requests are late': { ...noFaults, values: 1, changes: 2, terms: 2, lateRequests: 1, seesAll: true },
   'requests are held': { ...noFaults, values: 1, changes: 2, terms: 2, held: 1, seesAll: true },
   'outcomes are not heard': { ...noFaults, values: 1, changes: 3, terms: 1, unheard: 1, seesAll: true },
-}
-
-/** What is broken with all rules kept, until it is mended; then it is a scene. */
-export const known: Readonly<Record<string, Bounds>> = {
-  'a fetch that was held for an earlier start counts': { ...noFaults, changes: 3, terms: 1, losses: 1, held: 1, lateAnswers: 1, seesAll: true, from: heldFetch },
+  'a held fetch outlives the start that sent it': {
+    ...noFaults, changes: 3, terms: 1, losses: 1, held: 1, lateAnswers: 1, seesAll: true, from: heldFetch,
+  },
 }
 
 /** What the shortest way to a violation needs, once the rule is gone. */

@@ -3,30 +3,32 @@
 // without any one of the rules a violation must be found, and the shortest way to it is printed. Ends with 1 otherwise.
 //   --rule NAME     takes away this rule alone; a part of its name is enough
 //   --scene NAME    explores this scene alone, with all rules kept
-//   --known         also shows the violation that is known and not yet mended (docs/model.md); it is not counted
 
 import { parseArgs } from 'node:util'
 import { type Rule, ruleNames, rulesWithout } from '../broker/cluster/rules.ts'
-import { type Bounds, known, removals, scenes } from '../model/bounds.ts'
+import { type Bounds, removals, scenes } from '../model/bounds.ts'
 import { type Event, eventKinds } from '../model/event.ts'
 import { type Exploration, explore } from '../model/explore.ts'
 import { linesOf } from '../model/report.ts'
 
 const { values: given } = parseArgs({
-  options: { rule: { type: 'string' }, scene: { type: 'string' }, known: { type: 'boolean', default: false } },
+  options: { rule: { type: 'string' }, scene: { type: 'string' } },
 })
 let [passed, failed] = [0, 0]
 const seen = new Set<Event['kind']>()
 
-const chosenScenes = Object.entries(scenes).filter(([name]) => given.rule === undefined && (given.scene === undefined || name.includes(given.scene)))
-const chosenRules = ruleNames.filter((name) => given.scene === undefined && (given.rule === undefined || name.includes(given.rule)))
+const chosenScenes = Object.entries(scenes).filter(
+  ([name]) => given.rule === undefined && (given.scene === undefined || name.includes(given.scene)),
+)
+const chosenRules = ruleNames.filter(
+  (name) => given.scene === undefined && (given.rule === undefined || name.includes(given.rule)),
+)
 if (chosenScenes.length + chosenRules.length === 0) {
   throw new Error(`there are the scenes ${Object.keys(scenes).join(', ')}, and the rules ${ruleNames.join(', ')}`)
 }
 for (const [name, bounds] of chosenScenes) runScene(name, bounds)
 if (given.rule === undefined && given.scene === undefined) lookForUnseen()
 for (const name of chosenRules) runWithout(name)
-if (given.known) for (const [name, bounds] of Object.entries(known)) showKnown(name, bounds)
 // As Node's test runner says it, for whoever adds up.
 console.log(`ℹ pass ${passed}\nℹ fail ${failed}`)
 process.exitCode = failed === 0 ? 0 : 1
@@ -53,11 +55,6 @@ function runWithout(rule: Rule): void {
   const isCaught = explored.violation !== undefined
   report(`${isCaught ? 'caught' : 'MISSED'} without "${rule}"`, explored, startedAt)
   count(isCaught)
-}
-
-function showKnown(name: string, bounds: Bounds): void {
-  const startedAt = performance.now()
-  report(`known: ${name}`, explore({ bounds }), startedAt)
 }
 
 function count(isGood: boolean): void {
