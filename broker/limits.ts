@@ -61,8 +61,8 @@ export const limits = {
     connectTimeoutMs: 2_000,
     replyBytesMax: 64 * MiB,
     requestsInFlightMax: 100,
-    /** Replies hold records that stay in memory, so their frames are not used again. */
-    pooledBytesMax: 0,
+    /** Frames that are used again; of each connection, which has one fetch under way. */
+    pooledBytesMax: 4 * MiB,
     refusedAgainMs: 50,
     reconnectMs: 1_000,
     hintTimeoutMs: 5_000,
@@ -70,8 +70,9 @@ export const limits = {
   replication: {
     waitMsMax: 500,
     silenceMsMax: 2_000,
-    responseBytesMax: 16 * MiB,
-    partitionBytesMax: 4 * MiB,
+    /** With all that is around the records, an answer has room in a buffer that is used again. */
+    responseBytesMax: 3.5 * MiB,
+    partitionBytesMax: 2 * MiB,
     retryMs: 50,
     retryMsMax: 2_000,
     /** Changes of in-sync replicas: tried again after, and partitions in one. */

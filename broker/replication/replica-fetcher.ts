@@ -6,14 +6,18 @@ import { fetchApi } from '../protocol/messages/fetch.ts'
 import type { Api, GivenOf, ReadOf, Shape } from '../protocol/schema.ts'
 import { type Clock, sleep } from '../runtime/clock.ts'
 import type { Uuid } from '../runtime/random.ts'
-import { Follower, type FetchReply, type FollowerOptions, type Progress, type WantedPartition } from './follower.ts'
+import { type FetchedPartition, Follower, type FetchReply, type FollowerOptions, type Progress, type WantedPartition } from './follower.ts'
 import type { Partition } from './partition.ts'
 
 /** A connection to another broker, for one life. Calls reject where it is lost. */
 export interface BrokerConnection {
   call<Q extends Shape, P extends Shape>(
     api: Api<Q, P>, of: { readonly version: number; readonly request: GivenOf<Q>; readonly timeoutMs: number },
-  ): Promise<{ readonly response: ReadOf<P> }>
+  ): Promise<{
+    readonly response: ReadOf<P>
+    /** Gives back the memory that the reply's bytes are in: once, when nobody can see them any more. */
+    release(): void
+  }>
   close(): void
 }
 
@@ -129,9 +133,9 @@ export class ReplicaFetcher {
   }
 
   async #round(ready: ReadonlyMap<string, Copy>, wake: AbortSignal): Promise<void> {
-    const { errorCode, responses } = await this.#fetch(ready, wake)
+    const { response: { errorCode, responses }, release } = await this.#fetch(ready, wake)
     if (errorCode !== ErrorCode.NONE) throw new Error(`the leader refused to be fetched from with code ${errorCode}`)
-    const taken: Promise<void>[] = []
+    const taken: Promise<Progress>[] = []
     for (const { topicId, partitions } of responses) {
       for (const fetched of partitions) {
         const copy = ready.get(keyOf(topicId, fetched.partitionIndex))
@@ -140,25 +144,37 @@ export class ReplicaFetcher {
         const isQuick = copy.follower.isQuick(fetched)
         const done = copy.follower.take(fetched).then((progress) => this.#took(copy, { progress, isQuick }))
         if (isQuick) taken.push(done)
+        if (hasRecords(fetched)) this.#putLast(copy)
       }
     }
     // What was appended is durable then, and the next request says so.
-    await Promise.all(taken)
+    const progress = await Promise.all(taken)
+    // Of what was refused or has failed, parts may still be on their way to the disk.
+    if (!progress.includes('later')) release()
   }
 
-  #took(copy: Copy, { progress, isQuick }: { readonly progress: Progress; readonly isQuick: boolean }): void {
+  /** An answer has room for so much: who has had some of it comes behind those who had none. */
+  #putLast(copy: Copy): void {
+    const { partition } = copy.follower
+    if (this.#copies.get(partition) !== copy) return
+    this.#copies.delete(partition)
+    this.#copies.set(partition, copy)
+  }
+
+  #took(copy: Copy, { progress, isQuick }: { readonly progress: Progress; readonly isQuick: boolean }): Progress {
     const { clock, limits } = this.#options
     if (progress === 'later') {
       const waitMs = Math.min(limits.retryMs * 2 ** copy.failures++, limits.retryMsMax)
       clock.after(waitMs, () => this.#rejoinRound(copy))
-      return
+      return progress
     }
     copy.failures = 0
     if (isQuick) copy.isBusy = false
     else this.#rejoinRound(copy)
+    return progress
   }
 
-  async #fetch(ready: ReadonlyMap<string, Copy>, wake: AbortSignal): Promise<FetchReply> {
+  async #fetch(ready: ReadonlyMap<string, Copy>, wake: AbortSignal): Promise<{ readonly response: FetchReply; release(): void }> {
     const { self, limits, connect, leader } = this.#options
     if (this.#connection === undefined) {
       const connection = await connect(leader)
@@ -175,7 +191,7 @@ export class ReplicaFetcher {
       if (partitions === undefined) topics.set(topicId, (partitions = []))
       partitions.push(follower.wanted())
     }
-    const { response } = await this.#connection.call(fetchApi, {
+    return this.#connection.call(fetchApi, {
       version: fetchVersion, timeoutMs: limits.waitMsMax + limits.silenceMsMax,
       request: {
         replicaState: { replicaId: self.brokerId, replicaEpoch: self.brokerEpoch() },
@@ -183,11 +199,14 @@ export class ReplicaFetcher {
         topics: [...topics].map(([topicId, partitions]) => ({ topic: '', topicId, partitions })), forgottenTopicsData: [],
       },
     })
-    return response
   }
 }
 
 const fetchVersion = 18
+
+function hasRecords({ records }: FetchedPartition): boolean {
+  return records !== null && records.length > 0
+}
 
 function keyOf(topicId: Uuid, partition: number): string {
   return `${topicId}:${partition}`
