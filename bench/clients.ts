@@ -85,6 +85,11 @@ export function steadyLatency(at: {
   return ran('latency', ['steady', at.bootstrap, at.topic, at.ratePerSecond, at.seconds, at.bytes])
 }
 
+/** Milliseconds in which nothing was acknowledged, at the longest, though a record was due every 2 ms. */
+export async function longestGap(at: { bootstrap: string; topic: string; seconds: number }): Promise<number> {
+  return (await ran<{ gap: number }>('latency', ['gap', at.bootstrap, at.topic, at.seconds])).gap / 1000
+}
+
 /** Milliseconds until a record is acknowledged, from now. */
 export async function firstAcknowledged(at: { bootstrap: string; topic: string }): Promise<number> {
   return (await ran<{ micros: number }>('latency', ['first', at.bootstrap, at.topic])).micros / 1000

@@ -6,7 +6,7 @@ import { createTopic } from '../test/support/topic-reader.ts'
 import { WireClient } from '../test/support/wire-client.ts'
 import { deleteTopicsApi } from '../broker/protocol/messages/delete-topics.ts'
 import { firstAcknowledged, type LoadClient, steadyLatency } from './clients.ts'
-import type { Subject } from './subject.ts'
+import type { SingleSubject, Subject } from './subject.ts'
 
 export interface Sizes {
   /** Records of 1 KiB, and of 100 bytes, per run. */
@@ -28,7 +28,7 @@ export function note(samples: Samples, name: string, value: number): void {
 const partitions = 4
 
 async function withTopic<T>({ bootstrap }: Subject, body: (topic: string) => Promise<T>): Promise<T> {
-  const client = await WireClient.connect(bootstrap)
+  const client = await WireClient.connect(bootstrap.split(',')[0]!)
   const topic = `bench-${randomUUID()}`
   await createTopic(client, { name: topic, partitions })
   await sleep(500)
@@ -105,14 +105,14 @@ export async function measureLatency(subject: Subject, sizes: Sizes, samples: Sa
 }
 
 /** From the start of the process to the first acknowledged record, on a data directory that has a topic. */
-export async function measureStart(subject: Subject, topic: string, samples: Samples): Promise<void> {
+export async function measureStart(subject: SingleSubject, topic: string, samples: Samples): Promise<void> {
   await subject.stop()
   const first = firstAcknowledged({ bootstrap: subject.bootstrap, topic })
   subject.launch()
   note(samples, 'start', await first)
 }
 
-export async function startTopic({ bootstrap }: Subject): Promise<string> {
+export async function startTopic({ bootstrap }: SingleSubject): Promise<string> {
   const client = await WireClient.connect(bootstrap)
   const topic = `start-${randomUUID()}`
   await createTopic(client, { name: topic, partitions: 1 })

@@ -43,6 +43,10 @@ function rowOf(name: string): Row {
       return { name: 'resident memory after all of it', unit: 'MiB', digits: 0, goal: { ratio: 0.25, least: false } }
     case 'peak':
       return { name: 'the most it ever was', unit: 'MiB', digits: 0 }
+    case 'gap killed':
+      return { name: 'longest gap in writes, leader killed', unit: 'ms', digits: 0, goal: { ratio: 1, least: false } }
+    case 'gap stopped':
+      return { name: 'longest gap in writes, leader stopped in order', unit: 'ms', digits: 0 }
     case 'start':
       return { name: 'start to first acknowledged record', unit: 'ms', digits: 0, goal: { ratio: 1 / 3, least: false } }
     default:

@@ -1,4 +1,4 @@
-// A broker that is measured: how it is started and stopped, and what it costs while it works.
+// What is measured: a broker, or several as one; how it is started and stopped, and what it costs while it works.
 
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,10 +9,6 @@ import { freePort } from '../test/support/answering.ts'
 export interface Subject {
   readonly name: string
   readonly bootstrap: string
-  /** Starts the process and does not wait. */
-  launch(): void
-  start(): Promise<unknown>
-  stop(): Promise<void>
   /** Processor time of all its threads since it started, in seconds. */
   cpuSeconds(): number
   /** Memory that is resident now, and the most that ever was, in bytes. */
@@ -21,28 +17,34 @@ export interface Subject {
   dispose(): Promise<void>
 }
 
+/** One broker, in one process. */
+export interface SingleSubject extends Subject {
+  /** Starts the process and does not wait. */
+  launch(): void
+  stop(): Promise<void>
+}
+
 /** Clock ticks per second in /proc; 100 on every Linux there is for these processors. */
 const ticksPerSecond = 100
 
-function cpuSecondsOf(pid: number): number {
+export function cpuSecondsOf(pid: number): number {
   // The command's name is in parentheses and may hold anything, so fields are counted from behind it.
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
 }
 
-function memoryOf(pid: number): { rss: number; peak: number } {
+export function memoryOf(pid: number): { rss: number; peak: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   const kilobytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? Number.NaN)
   return { rss: kilobytes('VmRSS') * 1024, peak: kilobytes('VmHWM') * 1024 }
 }
 
-function subject(name: string, broker: RunningBroker & { launch(): void }, directory: string): Subject {
+function subject(name: string, broker: RunningBroker & { launch(): void }, directory: string): SingleSubject {
   return {
     name,
     bootstrap: broker.bootstrap,
     launch: () => broker.launch(),
-    start: () => broker.start(),
     stop: () => broker.stop(),
     cpuSeconds: () => cpuSecondsOf(broker.pid),
     memory: () => memoryOf(broker.pid),
@@ -54,18 +56,18 @@ function subject(name: string, broker: RunningBroker & { launch(): void }, direc
 }
 
 /** Nothing goes to the object store, as in Kafka unless it is told to. */
-const untiered = ['--set', 'log.remote.storage.enable=false']
+export const untiered = ['--set', 'log.remote.storage.enable=false']
 
 export type Durability = 'fsync' | 'replicated'
 
-export async function longtail(root: string, durability: Durability, { isTiered = true } = {}): Promise<Subject> {
+export async function longtail(root: string, durability: Durability, { isTiered = true } = {}): Promise<SingleSubject> {
   const directory = join(root, `longtail-${durability}`)
   mkdirSync(directory, { recursive: true })
   const broker = await BrokerProcess.start({ data: directory, flags: ['--durability', durability, ...(isTiered ? [] : untiered)] })
   return subject(`Longtail (${durability})`, broker, directory)
 }
 
-export async function apacheKafka(root: string): Promise<Subject> {
+export async function apacheKafka(root: string): Promise<SingleSubject> {
   const directory = join(root, 'apache-kafka')
   const broker = new ApacheKafka({
     directory, port: await freePort(), controllerPort: await freePort(), settings: { 'group.initial.rebalance.delay.ms': '3000' },

@@ -2,8 +2,9 @@
  *
  *   latency steady BOOTSTRAP TOPIC RATE SECONDS BYTES   from when a record was due to be sent to when it was received
  *   latency first BOOTSTRAP TOPIC                       from now until a record is acknowledged; the broker may not be up yet
+ *   latency gap BOOTSTRAP TOPIC SECONDS                 the longest time in which nothing was acknowledged, while something was due
  *
- * Prints one line of JSON; times are microseconds. Records of the first two seconds do not count. A record is stamped with
+ * Prints one line of JSON; times are microseconds. In the first, records of the first two seconds do not count. A record is stamped with
  * when it was due, not with when it was sent, so a broker that stalls cannot hide it by slowing the sender down. */
 #include "common.h"
 
@@ -11,12 +12,24 @@ enum { warmUpSeconds = 2 };
 
 static volatile int isDone, isReady;
 static int64_t *latencies;
-static long received, capacity, refused;
+static long received, capacity, refused, acknowledged;
+static int64_t acknowledgedAt, gap;
 
 static void onDelivery(rd_kafka_t *producer, const rd_kafka_message_t *message, void *opaque) {
   (void)producer, (void)opaque;
   if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) refused++;
   else if (message->_private != NULL) *(int *)message->_private = 1;
+}
+
+static void onGapDelivery(rd_kafka_t *producer, const rd_kafka_message_t *message, void *opaque) {
+  (void)producer, (void)opaque;
+  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (refused++ == 0) fprintf(stderr, "%s\n", rd_kafka_err2str(message->err));
+    return;
+  }
+  int64_t now = nowNs();
+  if (acknowledged++ > 0 && now - acknowledgedAt > gap) gap = now - acknowledgedAt;
+  acknowledgedAt = now;
 }
 
 static void *poll(void *producer) {
@@ -137,8 +150,31 @@ static int first(const char *bootstrap, const char *topic) {
   _exit(acknowledged ? 0 : 1);
 }
 
+/* A record is due every 2 ms, and what happens to the broker meanwhile is the caller's doing. */
+static int longestGap(const char *bootstrap, const char *topic, int seconds) {
+  enum { everyMs = 2 };
+  rd_kafka_conf_t *conf = rd_kafka_conf_new();
+  set(conf, "bootstrap.servers", bootstrap);
+  set(conf, "log_level", "0");
+  set(conf, "acks", "all");
+  set(conf, "enable.idempotence", "true");
+  set(conf, "linger.ms", "0");
+  rd_kafka_conf_set_dr_msg_cb(conf, onGapDelivery);
+  rd_kafka_t *producer = client(RD_KAFKA_PRODUCER, conf);
+  long sent = 0;
+  for (int64_t start = nowNs(), due = start; due < start + seconds * 1000000000LL; due += everyMs * 1000000LL) {
+    while (nowNs() < due) rd_kafka_poll(producer, 1);
+    if (!rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_VALUE("gap", 3), RD_KAFKA_V_END)) sent++;
+  }
+  rd_kafka_flush(producer, 60000);
+  printf("{\"sent\":%ld,\"acknowledged\":%ld,\"refused\":%ld,\"gap\":%.1f}\n", sent, acknowledged, refused, (double)gap / 1e3);
+  fflush(stdout);
+  _exit(acknowledged == sent ? 0 : 1);
+}
+
 int main(int argc, char **argv) {
   if (argc == 7 && strcmp(argv[1], "steady") == 0) return steady(argv[2], argv[3], atoi(argv[4]), atoi(argv[5]), (size_t)atol(argv[6]));
   if (argc == 4 && strcmp(argv[1], "first") == 0) return first(argv[2], argv[3]);
+  if (argc == 5 && strcmp(argv[1], "gap") == 0) return longestGap(argv[2], argv[3], atoi(argv[4]));
   fail("usage: see the head of the source");
 }

@@ -18,6 +18,9 @@ export interface ApacheKafkaOptions {
   readonly controllerPort?: number
   /** Broker settings over those below. */
   readonly settings?: Readonly<Record<string, string>>
+  /** Of a cluster, with `ID@HOST:PORT:DIRECTORY-ID` of each controller; chosen, and itself alone, where not given. */
+  readonly clusterId?: string
+  readonly voters?: string
   /** Of the JVM; 1 GiB where not given, as Kafka's own start script has. */
   readonly heap?: string
 }
@@ -83,8 +86,9 @@ export class ApacheKafka {
     const config = join(directory, 'server.properties')
     writeFileSync(config, properties(this.#options))
     if (existsSync(join(directory, 'data', 'meta.properties'))) return
-    const id = randomBytes(16).toString('base64url').replace(/^-/, 'A')
-    const run = spawnSync('java', toolArguments('kafka-storage', ['format', '--standalone', '-t', id, '-c', config]), {
+    const { clusterId = randomBytes(16).toString('base64url').replace(/^-/, 'A'), voters } = this.#options
+    const quorum = voters === undefined ? ['--standalone'] : ['--initial-controllers', voters]
+    const run = spawnSync('java', toolArguments('kafka-storage', ['format', ...quorum, '-t', clusterId, '-c', config]), {
       encoding: 'utf8',
     })
     if (run.status !== 0) throw new Error(`kafka-storage format failed: ${run.stdout}${run.stderr}`)
