@@ -49,7 +49,8 @@ export async function longtailCluster(durability: Durability, { isTiered = true 
 
 export async function apacheKafkaCluster(root: string): Promise<ClusterSubject> {
   const directory = join(root, 'apache-kafka-cluster')
-  const cluster = await ApacheKafkaCluster.start({ directory, settings: { 'group.initial.rebalance.delay.ms': '3000' } })
+  const cluster = await ApacheKafkaCluster.create({ directory, settings: { 'group.initial.rebalance.delay.ms': '3000' } })
+  await cluster.start()
   return subject('Apache Kafka', cluster.brokers, async () => {
     await cluster.stop('SIGKILL')
     rmSync(directory, { recursive: true, force: true })

@@ -1,32 +1,34 @@
-// Brokers of Apache Kafka that are one cluster: each is broker and controller in one process, as small clusters are run.
+// Apache Kafka brokers that are one cluster (KRaft), each a process with a directory of its own and a vote in the
+// quorum, as many as somebody compares with. Topics have Kafka's defaults of a cluster: three replicas, of which two
+// must be in sync.
 
-import { randomBytes } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort } from '../../test/support/answering.ts'
-import { ApacheKafka } from './apache-kafka.ts'
+import { freePorts } from '../../test/support/cluster-process.ts'
+import { ApacheKafka, type ApacheKafkaOptions, randomId } from './apache-kafka.ts'
 
-export interface ApacheKafkaClusterOptions {
+export interface ApacheKafkaClusterOptions extends Pick<ApacheKafkaOptions, 'settings' | 'heap'> {
+  /** Holds a directory for each broker. */
   readonly directory: string
+  /** 1, 2 and 3 where not given. */
   readonly ids?: readonly number[]
-  /** Broker settings over Kafka's own, for all of them. */
-  readonly settings?: Readonly<Record<string, string>>
-  /** Of each JVM; 1 GiB where not given. */
-  readonly heap?: string
+  /** Where they serve clients; chosen where not given. */
+  readonly ports?: ReadonlyMap<number, number>
 }
 
-/** What a cluster has by default, and a single broker cannot have. */
-const replicated = {
-  'default.replication.factor': '3',
-  'min.insync.replicas': '2',
-  'offsets.topic.replication.factor': '3',
-  'transaction.state.log.replication.factor': '3',
-  'transaction.state.log.min.isr': '2',
-  'share.coordinator.state.topic.replication.factor': '3',
-  'share.coordinator.state.topic.min.isr': '2',
+/** As many replicas as there are brokers, but not more than Kafka's three, and one of them may be away. */
+function replication(brokerCount: number): Record<string, string> {
+  const factor = String(Math.min(3, brokerCount))
+  const inSyncMin = String(Math.min(2, brokerCount))
+  return {
+    'default.replication.factor': factor,
+    'min.insync.replicas': inSyncMin,
+    'offsets.topic.replication.factor': factor,
+    'transaction.state.log.replication.factor': factor,
+    'transaction.state.log.min.isr': inSyncMin,
+    'share.coordinator.state.topic.replication.factor': factor,
+    'share.coordinator.state.topic.min.isr': inSyncMin,
+  }
 }
-
-const uuid = (): string => randomBytes(16).toString('base64url').replace(/^-/, 'A')
 
 export class ApacheKafkaCluster {
   readonly brokers: ReadonlyMap<number, ApacheKafka>
@@ -35,42 +37,46 @@ export class ApacheKafkaCluster {
     this.brokers = brokers
   }
 
-  /** Resolves when every broker answers. */
-  static async start(options: ApacheKafkaClusterOptions): Promise<ApacheKafkaCluster> {
-    const { directory, ids = [1, 2, 3], settings = {}, heap } = options
-    mkdirSync(directory, { recursive: true })
-    const places = await Promise.all(ids.map(async (id) => (
-      { id, directoryId: uuid(), port: await freePort(), controllerPort: await freePort() }
-    )))
-    const voters = places.map(({ id, controllerPort, directoryId }) => `${id}@127.0.0.1:${controllerPort}:${directoryId}`).join(',')
-    const bootstrapServers = places.map(({ controllerPort }) => `127.0.0.1:${controllerPort}`).join(',')
-    const clusterId = uuid()
-    const brokers = new Map(places.map(({ id, port, controllerPort }) => [id, new ApacheKafka({
-      directory: join(directory, `broker-${id}`), port, controllerPort, clusterId, voters,
+  /** Formats their directories and starts nothing. */
+  static async create(options: ApacheKafkaClusterOptions): Promise<ApacheKafkaCluster> {
+    const { directory, ids = [1, 2, 3], settings, heap } = options
+    const ports = options.ports ?? (await freePorts(ids))
+    const controllerPorts = await freePorts(ids)
+    const voters = ids.map((id) => ({ id, port: controllerPorts.get(id)!, directoryId: randomId() }))
+    const quorum = { clusterId: randomId(), voters }
+    const broker = (id: number) => new ApacheKafka({
+      directory: join(directory, `broker-${id}`), id, quorum,
+      port: ports.get(id)!, controllerPort: controllerPorts.get(id)!,
+      settings: { ...replication(ids.length), ...settings },
       ...(heap === undefined ? {} : { heap }),
-      settings: {
-        ...replicated, 'node.id': String(id), 'broker.rack': `rack-${id}`,
-        'controller.quorum.bootstrap.servers': bootstrapServers, ...settings,
-      },
-    })]))
-    const cluster = new ApacheKafkaCluster(brokers)
-    try {
-      await Promise.all([...brokers.values()].map((broker) => broker.start()))
-    } catch (cause) {
-      await cluster.stop('SIGKILL')
-      throw cause
-    }
-    return cluster
+    })
+    return new ApacheKafkaCluster(new Map(ids.map((id) => [id, broker(id)])))
   }
 
+  /** Of all brokers, whether they run or not. */
   get bootstrap(): string {
     return [...this.brokers.values()].map(({ bootstrap }) => bootstrap).join(',')
   }
 
+  /** By broker; only while all of them run. */
+  get pids(): ReadonlyMap<number, number> {
+    return new Map([...this.brokers].map(([id, { pid }]) => [id, pid]))
+  }
+
+  /** To stop or kill one, and to start it again. */
   broker(id: number): ApacheKafka {
     const broker = this.brokers.get(id)
     if (broker === undefined) throw new Error(`there is no broker ${id}`)
     return broker
+  }
+
+  /** All at once: none of them answers before there is a quorum. */
+  async start(): Promise<this> {
+    const starts = await Promise.allSettled([...this.brokers.values()].map((broker) => broker.start()))
+    const failed = starts.find((start) => start.status === 'rejected')
+    if (failed === undefined) return this
+    await this.stop('SIGKILL')
+    throw failed.reason
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
