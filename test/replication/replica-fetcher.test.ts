@@ -1,0 +1,141 @@
+// What a follower asks its leader for, in which order, and when it gives the memory of an answer back. The leader is this test:
+// it sees each request, and answers it when it likes.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { PartitionLog } from '../../broker/log/partition-log.ts'
+import { ErrorCode } from '../../broker/protocol/error-code.ts'
+import { Partition } from '../../broker/replication/partition.ts'
+import { type BrokerConnection, ReplicaFetcher } from '../../broker/replication/replica-fetcher.ts'
+import type { Clock } from '../../broker/runtime/clock.ts'
+import { LogWorld } from '../log/log-world.ts'
+import { aBatch } from '../support/a-batch.ts'
+
+const limits = {
+  waitMsMax: 500, silenceMsMax: 2_000, responseBytesMax: 1 << 20, partitionBytesMax: 1 << 20, retryMs: 50, retryMsMax: 2_000,
+}
+
+interface Asked {
+  /** Topics in the order of the request, each with the offset that is asked for. */
+  readonly wanted: readonly (readonly [topicId: string, offset: number])[]
+  /** By topic: records. A topic that is not named has nothing. */
+  answer(records: Readonly<Record<string, Buffer>>): void
+  isReleased(): boolean
+}
+
+/** For one life: what is under way fails when it is closed. */
+function connection(onAsked: (asked: Asked) => void): BrokerConnection {
+  const closed = Promise.withResolvers<never>()
+  closed.promise.catch(() => {})
+  return {
+    call: (_api: unknown, { request }: { readonly request: FetchRequest }) => {
+      const answered = Promise.withResolvers<unknown>()
+      let isReleased = false
+      onAsked({
+        wanted: request.topics.map(({ topicId, partitions }) => [topicId, partitions[0]!.fetchOffset] as const),
+        answer: (records) => answered.resolve({ response: responseTo(request, records), release: () => { isReleased = true } }),
+        isReleased: () => isReleased,
+      })
+      return Promise.race([answered.promise, closed.promise])
+    },
+    close: () => closed.reject(new Error('closed')),
+  } as unknown as BrokerConnection
+}
+
+async function world(...topicIds: string[]) {
+  const { clock } = new LogWorld()
+  const asked: Asked[] = []
+  const fetcher = new ReplicaFetcher({
+    clock, limits, leader: 2, self: { brokerId: 1, brokerEpoch: () => 7 }, onSilence() {}, onFault() {}, rejoin: () => Promise.resolve(),
+    connect: () => Promise.resolve(connection((one) => asked.push(one))),
+  })
+  const partitions = new Map<string, Partition>()
+  const disks = new Map<string, LogWorld['disk']>()
+  for (const topicId of topicIds) {
+    const world = new LogWorld()
+    disks.set(topicId, world.disk)
+    const log = await world.open({ topicId, clock, directory: `/data/${topicId}` })
+    const partition = await aFollower(topicId, { log, clock })
+    partitions.set(topicId, partition)
+    fetcher.add(partition, 3)
+  }
+  /** The next request that asks for so many partitions; those before it were given up when one more had begun. */
+  const request = async (count = topicIds.length): Promise<Asked> => {
+    for (let turns = 0; turns < 200; turns++) {
+      const found = asked.shift()
+      if (found?.wanted.length === count) return found
+      if (found === undefined) await clock.advance(1)
+    }
+    assert.fail(`nobody asked for ${count} partitions`)
+  }
+  return { fetcher, partitions, disks, request }
+}
+
+interface FetchRequest {
+  readonly topics: readonly { readonly topicId: string; readonly partitions: readonly { readonly fetchOffset: number }[] }[]
+}
+
+function responseTo({ topics }: FetchRequest, records: Readonly<Record<string, Buffer>>) {
+  const none = { epoch: -1, endOffset: -1 }
+  return {
+    errorCode: ErrorCode.NONE,
+    responses: topics.map(({ topicId }) => ({
+      topicId, partitions: [{
+        partitionIndex: 0, errorCode: ErrorCode.NONE, highWatermark: 0, logStartOffset: 0, divergingEpoch: none, records: records[topicId] ?? null,
+      }],
+    })),
+  }
+}
+
+async function aFollower(topicId: string, { log, clock }: { readonly log: PartitionLog; readonly clock: Clock }): Promise<Partition> {
+  const partition = new Partition({
+    topicId, topicName: topicId, partition: 0, log, brokerId: 1, onOutOfSync() {}, onRole() {},
+    around: { clock, minIsr: () => 1, lagMsMax: () => 10_000, isAlive: () => true, hasSession: () => true },
+  })
+  await partition.assume({ partition: 0, leader: 2, leaderEpoch: 3, partitionEpoch: 0, replicas: [1, 2], isr: [1, 2], elr: [] })
+  return partition
+}
+
+const batch = (baseOffset: number) => aBatch({ baseOffset, leaderEpoch: 3 })
+
+test('a partition that got records comes last in the next request, so that one that is far behind leaves room to the others', async () => {
+  const { fetcher, request } = await world('one', 'two', 'three')
+  const first = await request()
+  assert.deepEqual(first.wanted, [['one', 0], ['two', 0], ['three', 0]])
+  first.answer({ one: batch(0) })
+  const second = await request()
+  assert.deepEqual(second.wanted, [['two', 0], ['three', 0], ['one', 1]])
+  second.answer({ two: batch(0), three: batch(0) })
+  assert.deepEqual((await request()).wanted, [['one', 1], ['two', 1], ['three', 1]])
+  void fetcher.stop()
+})
+
+test('the memory of an answer is given back once all of it is in the log', async () => {
+  const { fetcher, request, partitions } = await world('one', 'two')
+  const first = await request()
+  first.answer({ one: batch(0), two: batch(0) })
+  await request()
+  assert.equal(partitions.get('one')!.log.durableEndOffset, 1)
+  assert.equal(first.isReleased(), true)
+  void fetcher.stop()
+})
+
+test('the memory of an answer of which a part was refused is kept: the rest of it may still be on its way to the disk', async () => {
+  const { fetcher, request } = await world('one', 'two')
+  const first = await request()
+  first.answer({ one: batch(0), two: Buffer.concat([batch(0), batch(5)]) })
+  assert.deepEqual((await request(1)).wanted, [['one', 1]])
+  assert.equal(first.isReleased(), false)
+  void fetcher.stop()
+})
+
+test('a partition whose log has stopped is not asked for: its end would say that it has what its disk did not keep', async () => {
+  const { fetcher, request, disks, partitions } = await world('one', 'two')
+  disks.get('one')!.fault = ({ kind }) => (kind === 'sync' ? 'EIO' : undefined)
+  const first = await request()
+  first.answer({ one: batch(0), two: batch(0) })
+  assert.deepEqual((await request(1)).wanted, [['two', 1]])
+  assert.equal(partitions.get('one')!.log.isStopped, true)
+  await assert.rejects(request(2), /nobody asked for 2 partitions/)
+  void fetcher.stop()
+})
