@@ -2,5 +2,9 @@ import type { Fault } from './fault.ts'
 import { networkFaults } from './network-faults.ts'
 import { processFaults } from './process-faults.ts'
 import { storeFaults } from './store-faults.ts'
+import { tableFaults } from './table-faults.ts'
 
 export const allFaults: readonly Fault[] = [...processFaults, ...networkFaults, ...storeFaults]
+
+/** Those of a table that brokers reach over a link. */
+export const faultsOnLocalstack: readonly Fault[] = tableFaults

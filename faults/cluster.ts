@@ -5,6 +5,7 @@ import { rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ClusterProcess, freePorts } from '../test/support/cluster-process.ts'
+import { localstackStores } from '../test/support/localstack-stores.ts'
 import { TcpProxy } from './proxy.ts'
 
 export const brokerIds = [1, 2, 3] as const
@@ -16,6 +17,8 @@ export class Cluster {
   readonly #clients: ReadonlyMap<number, TcpProxy>
   /** Between brokers, by `FROM>TO`. */
   readonly #peers: ReadonlyMap<string, TcpProxy>
+  /** From all brokers to the table; undefined where that is a file. */
+  readonly table: TcpProxy | undefined
   readonly #down = new Set<number>()
   readonly #stopped = new Set<number>()
   /** Links that are to be opened once the broker behind them listens. */
@@ -23,14 +26,17 @@ export class Cluster {
 
   private constructor(of: {
     processes: ClusterProcess; ports: ReadonlyMap<number, number>; clients: ReadonlyMap<number, TcpProxy>; peers: ReadonlyMap<string, TcpProxy>
+    table: TcpProxy | undefined
   }) {
     this.#processes = of.processes
     this.#ports = of.ports
     this.#clients = of.clients
     this.#peers = of.peers
+    this.table = of.table
   }
 
-  static async start(): Promise<Cluster> {
+  /** `localstackUrl`: DynamoDB and S3 there, in place of SQLite and a folder, with a proxy before the table. */
+  static async start({ localstackUrl }: { readonly localstackUrl?: string | undefined } = {}): Promise<Cluster> {
     const ports = await freePorts(brokerIds)
     const clients = new Map<number, TcpProxy>()
     const peers = new Map<string, TcpProxy>()
@@ -42,8 +48,10 @@ export class Cluster {
       '--advertise', `127.0.0.1:${clients.get(id)!.port}`,
       ...brokerIds.filter((to) => to !== id).flatMap((to) => ['--peer', `${to}=127.0.0.1:${peers.get(`${id}>${to}`)!.port}`]),
     ]
-    const processes = await ClusterProcess.start({ ids: brokerIds, ports, flags })
-    return new Cluster({ processes, ports, clients, peers })
+    const table = localstackUrl === undefined ? undefined : await TcpProxy.open(Number(new URL(localstackUrl).port))
+    const stores = table === undefined ? {} : await localstackStores(localstackUrl!, { tableUrl: `http://127.0.0.1:${table.port}` })
+    const processes = await ClusterProcess.start({ ids: brokerIds, ports, flags, ...stores })
+    return new Cluster({ processes, ports, clients, peers, table })
   }
 
   /** Where clients begin. */
@@ -53,7 +61,12 @@ export class Cluster {
 
   /** The real ports of those that run, for who observes. */
   get observed(): string[] {
-    return brokerIds.filter((id) => this.isUp(id) && !this.#stopped.has(id)).map((id) => `127.0.0.1:${this.#ports.get(id)}`)
+    return brokerIds.filter((id) => this.isUp(id) && !this.#stopped.has(id)).map((id) => this.addressOf(id))
+  }
+
+  /** Past all proxies. */
+  addressOf(id: number): string {
+    return `127.0.0.1:${this.#ports.get(id)}`
   }
 
   get tablePath(): string {
@@ -99,7 +112,7 @@ export class Cluster {
   }
 
   get allLinks(): TcpProxy[] {
-    return [...this.#clients.values(), ...this.#peers.values()]
+    return [...this.#clients.values(), ...this.#peers.values(), ...(this.table === undefined ? [] : [this.table])]
   }
 
   /** What listened at it refuses from then on, as the system does for a process that is gone. */

@@ -89,12 +89,15 @@ function gapsOf(
 }
 
 async function lasting(fault: Fault, { seconds = fault.seconds }: EpisodeOptions, ongoing: Awaited<ReturnType<Fault['begin']>>): Promise<string> {
+  let left: string | void
+  let effect: string
   try {
     await sleep((fault.seconds === 0 ? 0 : seconds) * 1000)
-    return await ongoing.effect()
+    effect = await ongoing.effect()
   } finally {
-    await ongoing.end()
+    left = await ongoing.end()
   }
+  return left === undefined ? effect : `${effect}; ${left}`
 }
 
 async function allInSync(scene: Pick<Scene, 'cluster' | 'load'>, withinMs: number): Promise<void> {

@@ -23,7 +23,8 @@ export interface Fault {
 export interface Ongoing {
   /** What it did, in words, asked just before it ends. Throws where it did nothing: then nothing was shown. */
   effect(): Promise<string>
-  end(): Promise<void>
+  /** May say what it left. */
+  end(): Promise<string | void>
 }
 
 export interface Scene {

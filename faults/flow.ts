@@ -29,6 +29,7 @@ export class Flow {
   #allowance = { bytes: 0, at: 0 }
   /** Bytes that did not pass at once because of the conditions. */
   heldBytes = 0
+  passedBytes = 0
 
   constructor(from: Socket, to: Socket) {
     this.#from = from
@@ -78,6 +79,7 @@ export class Flow {
       if (count === head!.bytes.length) this.#waiting.shift()
       else head!.bytes = head!.bytes.subarray(count)
       this.#waitingBytes -= count
+      this.passedBytes += count
     }
     if (this.#isFull) return
     if (this.#from.isPaused() && this.#waitingBytes < waitingBytesMax) this.#from.resume()

@@ -30,6 +30,8 @@ export class TcpProxy {
   readonly counts = { accepted: 0, ended: 0 }
   /** Bytes that connections which are gone held back for longer than a moment. */
   #heldBytes = 0
+  /** Bytes that went forth on connections which are gone. */
+  #sentBytes = 0
   port = 0
 
   private constructor(target: number) {
@@ -47,6 +49,11 @@ export class TcpProxy {
   /** Bytes that were held back by a cut, a delay or a throttle so far. */
   get heldBytes(): number {
     return [...this.#pairs].reduce((sum, { flows }) => sum + flows.forth.heldBytes + flows.back.heldBytes, this.#heldBytes)
+  }
+
+  /** Bytes that went forth so far. */
+  get sentBytes(): number {
+    return [...this.#pairs].reduce((sum, { flows }) => sum + flows.forth.passedBytes, this.#sentBytes)
   }
 
   get connections(): number {
@@ -117,7 +124,9 @@ export class TcpProxy {
     for (const each of ['forth', 'back'] as const) flows[each].set(this.#conditions[each])
     this.#pairs.add(pair)
     const gone = (): void => {
-      if (near.destroyed && far.destroyed && this.#pairs.delete(pair)) this.#heldBytes += flows.forth.heldBytes + flows.back.heldBytes
+      if (!near.destroyed || !far.destroyed || !this.#pairs.delete(pair)) return
+      this.#heldBytes += flows.forth.heldBytes + flows.back.heldBytes
+      this.#sentBytes += flows.forth.passedBytes
     }
     near.on('close', gone)
     far.on('close', gone)

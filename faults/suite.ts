@@ -3,20 +3,19 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { after, test } from 'node:test'
-import { allFaults } from './all-faults.ts'
 import { brokerIds, Cluster } from './cluster.ts'
 import { type Episode, runEpisode } from './episode.ts'
 import { type Failure, gapCellsOf, isLate, pageOf, reportOf } from './report.ts'
 import { settings } from './settings.ts'
 
-const { only, seconds, quietSeconds, gapFactor, rate, reportPath, acknowledgedMin } = settings
+const { faults, localstackUrl, seconds, quietSeconds, gapFactor, rate, reportPath, acknowledgedMin } = settings
 const episodes: Episode[] = []
 const failures: Failure[] = []
 let cluster: Cluster | undefined
 
-for (const fault of allFaults.filter(({ name }) => only === undefined || name.includes(only))) {
+for (const fault of faults) {
   test(`${fault.name} (${fault.row})`, async (context) => {
-    cluster ??= await Cluster.start()
+    cluster ??= await Cluster.start({ localstackUrl })
     try {
       const episode = await runEpisode(fault, { cluster, rate, quietSeconds, seconds, gapFactor })
       episodes.push(episode)

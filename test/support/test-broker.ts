@@ -5,19 +5,15 @@
 //   LONGTAIL_TEST_BROKERS=3                so many of ours, a cluster; with LONGTAIL_LOCALSTACK_URL on DynamoDB and S3
 //   LONGTAIL_TEST_BROKER=apache-kafka      Apache Kafka, from what scripts/peer/setup.ts installed
 
-import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before } from 'node:test'
-import { openS3Store } from '../../broker/objects/s3-store.ts'
-import { nodeClock } from '../../broker/runtime/node-clock.ts'
-import { nodeRandom } from '../../broker/runtime/node-random.ts'
-import { openDynamoDbTable } from '../../broker/table/dynamodb-table.ts'
 import { ApacheKafka } from '../../scripts/peer/apache-kafka.ts'
 import { freePort } from './answering.ts'
 import { BrokerProcess } from './broker-process.ts'
-import { ClusterProcess, type ClusterProcessOptions } from './cluster-process.ts'
+import { ClusterProcess } from './cluster-process.ts'
+import { localstackStores } from './localstack-stores.ts'
 
 export interface TestBroker {
   readonly bootstrap: string
@@ -88,7 +84,7 @@ async function startCluster(count: number, settings: Readonly<Record<string, str
   const url = process.env['LONGTAIL_LOCALSTACK_URL']
   const cluster = await ClusterProcess.start({
     ids: Array.from({ length: count }, (_, index) => index + 1), settings,
-    ...(url === undefined ? {} : await storesAt(url)),
+    ...(url === undefined ? {} : await localstackStores(url)),
   })
   const members = [...cluster.brokers.values()]
   return {
@@ -107,20 +103,6 @@ async function startCluster(count: number, settings: Readonly<Record<string, str
     },
     dispose: () => cluster.dispose(),
   }
-}
-
-/** A table and a bucket of this cluster's own. */
-async function storesAt(url: string): Promise<Pick<ClusterProcessOptions, 'stores' | 'env'>> {
-  const name = `longtail-${randomUUID()}`
-  const env = {
-    AWS_ENDPOINT_URL: url, AWS_REGION: 'eu-central-1', AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test',
-    AWS_EC2_METADATA_DISABLED: 'true',
-  }
-  Object.assign(process.env, env)
-  const common = { region: env.AWS_REGION, endpoint: url, clock: nodeClock, random: nodeRandom, createMissing: true }
-  await (await openDynamoDbTable({ table: name, ...common })).close()
-  await (await openS3Store({ bucket: name, prefix: '', ...common })).close()
-  return { stores: ['--table', `dynamodb:${name}`, '--objects', `s3://${name}/log`], env }
 }
 
 async function startApacheKafka(settings: Readonly<Record<string, string>>): Promise<Started> {
