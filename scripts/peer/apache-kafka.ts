@@ -1,5 +1,5 @@
 // One Apache Kafka broker (KRaft, broker and controller in one process) with a data directory of its own, for as long
-// as somebody compares with it.
+// as somebody compares with it. apache-kafka-cluster.ts makes several of them one cluster.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -10,8 +10,26 @@ import { answering } from '../../test/support/answering.ts'
 import { kafkaClientsJar } from './cache.ts'
 import { classPath, toolArguments } from './kafka-tools.ts'
 
+/** A controller that votes from the first start on. */
+export interface Voter {
+  readonly id: number
+  readonly port: number
+  /** Kafka wants to know each voter by its disk as well (KIP-853). */
+  readonly directoryId: string
+}
+
+/** What all brokers of a cluster are formatted with. */
+export interface Quorum {
+  readonly clusterId: string
+  readonly voters: readonly Voter[]
+}
+
 export interface ApacheKafkaOptions {
   readonly directory: string
+  /** 1 where not given. */
+  readonly id?: number
+  /** Itself alone where not given; else it votes in it, under its id, on its controller's port. */
+  readonly quorum?: Quorum
   /** For clients. */
   readonly port: number
   /** One above the other where not given. */
@@ -22,12 +40,25 @@ export interface ApacheKafkaOptions {
   readonly heap?: string
 }
 
+/** In the form of Kafka's own ids. One that begins with a dash would be read as a flag. */
+export function randomId(): string {
+  return randomBytes(16).toString('base64url').replace(/^-/, 'A')
+}
+
+type Member = Required<Pick<ApacheKafkaOptions, 'id' | 'quorum' | 'controllerPort'>> & ApacheKafkaOptions
+
+function member(options: ApacheKafkaOptions): Member {
+  const { id = 1, controllerPort = options.port + 1 } = options
+  const alone = () => ({ clusterId: randomId(), voters: [{ id, port: controllerPort, directoryId: randomId() }] })
+  return { ...options, id, controllerPort, quorum: options.quorum ?? alone() }
+}
+
 /** Kafka's own defaults, but for what a single broker needs and what the suites of clients expect. */
-function properties({ directory, port, controllerPort = port + 1, settings }: ApacheKafkaOptions): string {
+function properties({ directory, id, quorum, port, controllerPort, settings }: Member): string {
   const all = {
     'process.roles': 'broker,controller',
-    'node.id': '1',
-    'controller.quorum.bootstrap.servers': `127.0.0.1:${controllerPort}`,
+    'node.id': String(id),
+    'controller.quorum.bootstrap.servers': quorum.voters.map((voter) => `127.0.0.1:${voter.port}`).join(','),
     'listeners': `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
     'controller.listener.names': 'CONTROLLER',
@@ -60,13 +91,13 @@ const jvm = [
 
 export class ApacheKafka {
   readonly bootstrap: string
-  readonly #options: ApacheKafkaOptions
+  readonly #options: Member
   #process: ChildProcess | undefined
 
   /** The directory is formatted unless it was before. */
   constructor(options: ApacheKafkaOptions) {
     if (!existsSync(kafkaClientsJar)) throw new Error(`${kafkaClientsJar} is missing: run node scripts/peer/setup.ts`)
-    this.#options = options
+    this.#options = member(options)
     this.bootstrap = `127.0.0.1:${options.port}`
     this.#format()
   }
@@ -78,15 +109,14 @@ export class ApacheKafka {
   }
 
   #format(): void {
-    const { directory } = this.#options
+    const { directory, quorum } = this.#options
     mkdirSync(directory, { recursive: true })
     const config = join(directory, 'server.properties')
     writeFileSync(config, properties(this.#options))
     if (existsSync(join(directory, 'data', 'meta.properties'))) return
-    const id = randomBytes(16).toString('base64url').replace(/^-/, 'A')
-    const run = spawnSync('java', toolArguments('kafka-storage', ['format', '--standalone', '-t', id, '-c', config]), {
-      encoding: 'utf8',
-    })
+    const voters = quorum.voters.map(({ id, port, directoryId }) => `${id}@127.0.0.1:${port}:${directoryId}`).join(',')
+    const format = ['format', '--initial-controllers', voters, '-t', quorum.clusterId, '-c', config]
+    const run = spawnSync('java', toolArguments('kafka-storage', format), { encoding: 'utf8' })
     if (run.status !== 0) throw new Error(`kafka-storage format failed: ${run.stdout}${run.stderr}`)
   }
 
@@ -120,7 +150,7 @@ export class ApacheKafka {
       )
     })
     ended.catch(() => {})
-    await Promise.race([answering(this.#options.port, { withinMs: 60_000 }), ended])
+    await Promise.race([answering(this.#options.port, { withinMs: 120_000 }), ended])
     return this
   }
 
