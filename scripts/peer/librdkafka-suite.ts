@@ -105,7 +105,8 @@ export async function runSuite(options: SuiteOptions): Promise<Map<string, Outco
     config,
     `bootstrap.servers=${options.bootstrap}\nsecurity.protocol=plaintext\ntest.timeout.multiplier=4\ntest.topic.random=true\n`,
   )
-  const wanted = [...parts.keys(), ...testNumbers()].filter((number) => options.numbers.length === 0 || options.numbers.includes(number))
+  const isWanted = (number: string) => options.numbers.length === 0 || options.numbers.includes(number)
+  const wanted = [...parts.keys(), ...testNumbers()].filter(isWanted)
   const results = new Map<string, Outcome>()
   const work = async (queue: Iterator<string, undefined>) => {
     for (let number = queue.next().value; number !== undefined; number = queue.next().value) {
