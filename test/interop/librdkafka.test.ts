@@ -30,6 +30,7 @@ describe(`librdkafka's own tests, ${isFull ? 'in full' : 'in quick mode'}`, () =
       await context.test(provesNothing ? `${name} (${expected.quick}: proves nothing in quick mode)` : name, () => {
         assert.equal(outcome?.state, 'PASSED', outcome?.reason)
       })
+      if (outcome?.attempts !== undefined) context.diagnostic(`${name}: attempts ${outcome.attempts}`)
     }
     context.diagnostic(
       `${proven} of ${required.length} required tests prove something in this mode; ${listed.size - required.length} are not required, for the reasons in expected.json`,
