@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { observe, type PartitionState } from '../faults/metadata.ts'
+import { inSync } from '../faults/metadata.ts'
 import { createTopic } from '../test/support/topic-reader.ts'
 import { WireClient } from '../test/support/wire-client.ts'
 import { longestGap } from './clients.ts'
@@ -19,13 +19,14 @@ const endings = [['killed', 'SIGKILL'], ['stopped', 'SIGTERM']] as const
 export async function measureFailover(subject: ClusterSubject, samples: Samples): Promise<void> {
   for (const [what, signal] of endings) {
     const { name, topicId } = await topicOf(subject)
-    const { leader } = await inSync(subject, topicId)
+    const awaited = { topicId, replicas: subject.addresses.length, withinMs: inSyncMsMax }
+    const [{ leader }] = await inSync(subject.addresses, awaited)
     const gap = longestGap({ bootstrap: subject.bootstrap, topic: name, seconds: secondsBefore + secondsAfter })
     await sleep(secondsBefore * 1000)
     await subject.end(leader, signal)
     note(samples, `gap ${what}`, await gap)
     await subject.restart(leader)
-    await inSync(subject, topicId)
+    await inSync(subject.addresses, awaited)
   }
 }
 
@@ -37,13 +38,4 @@ async function topicOf({ addresses }: ClusterSubject): Promise<{ readonly name: 
   } finally {
     client.close()
   }
-}
-
-/** Waits until all replicas are in sync, which they are not at once after a start. */
-async function inSync({ name, addresses }: ClusterSubject, topicId: string): Promise<PartitionState> {
-  for (const until = performance.now() + inSyncMsMax; performance.now() < until; await sleep(200)) {
-    const [state] = await observe(addresses, topicId)
-    if (state !== undefined && state.leader >= 0 && state.isr.length === addresses.length) return state
-  }
-  throw new Error(`${name}: not in sync within ${inSyncMsMax} ms`)
 }

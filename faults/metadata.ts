@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { ErrorCode } from '../broker/protocol/error-code.ts'
 import { metadataApi } from '../broker/protocol/messages/metadata.ts'
 import { WireClient } from '../test/support/wire-client.ts'
@@ -40,4 +41,26 @@ export async function observe(addresses: readonly string[], topicId: string): Pr
     if (state.leaderEpoch >= (newest[state.partition]?.leaderEpoch ?? -1)) newest[state.partition] = state
   }
   return newest
+}
+
+export interface Awaited {
+  readonly topicId: string
+  /** So many replicas each partition has. */
+  readonly replicas: number
+  readonly withinMs: number
+  /** Sees each state on the way. */
+  look?(state: PartitionState): void
+}
+
+/** Resolves with the states of all partitions once every replica is in sync. */
+export async function inSync(
+  addresses: readonly string[], { topicId, replicas, withinMs, look = () => {} }: Awaited,
+): Promise<readonly [PartitionState, ...PartitionState[]]> {
+  for (const until = performance.now() + withinMs; performance.now() < until; await sleep(50)) {
+    const states = await observe(addresses, topicId)
+    for (const state of states) look(state)
+    const [first, ...rest] = states
+    if (first !== undefined && states.every(({ leader, isr }) => leader >= 0 && isr.length === replicas)) return [first, ...rest]
+  }
+  throw new Error(`not in sync within ${withinMs} ms`)
 }

@@ -4,7 +4,6 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { createReadStream, existsSync, globSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { ErrorCode } from '../broker/protocol/error-code.ts'
 import { createTopicsApi } from '../broker/protocol/messages/create-topics.ts'
 import { produceApi } from '../broker/protocol/messages/produce.ts'
@@ -13,7 +12,7 @@ import { WireClient } from '../test/support/wire-client.ts'
 import { brokerIds, type Cluster } from './cluster.ts'
 import { leadersMoved } from './effects.ts'
 import type { Fault, Scene } from './fault.ts'
-import { observe, type PartitionState } from './metadata.ts'
+import { inSync } from './metadata.ts'
 
 const MiB = 2 ** 20
 const partitions = 4
@@ -37,7 +36,7 @@ export function tailFault({ tailMib, gapFactor }: TailOptions): Fault {
       const { cluster } = scene
       const topicId = await makeTopic(cluster)
       await fill(topicId, scene, tailMib * MiB)
-      const [{ leader: broker }] = await inSync(topicId, cluster)
+      const [{ leader: broker }] = await inSync(cluster.observed, awaited(topicId))
       await cluster.kill(broker)
       cluster.wipe(broker)
       return {
@@ -48,7 +47,10 @@ export function tailFault({ tailMib, gapFactor }: TailOptions): Fault {
         async end() {
           const startedAt = performance.now()
           await cluster.start(broker)
-          await inSync(topicId, cluster, ({ leader, isr }) => assert.ok(leader !== broker || isr.includes(broker), 'it leads what it has not got'))
+          await inSync(cluster.observed, {
+            ...awaited(topicId),
+            look: ({ leader, isr }) => assert.ok(leader !== broker || isr.includes(broker), 'it leads what it has not got'),
+          })
           const tookMs = performance.now() - startedAt
           await assertAlike(cluster, topicId)
           const said = `${tailMib} MiB copied and in sync ${(tookMs / 1000).toFixed(1)} s after its start`
@@ -74,9 +76,11 @@ async function makeTopic(cluster: Cluster): Promise<string> {
   return made.topicId
 }
 
+const awaited = (topicId: string) => ({ topicId, replicas: brokerIds.length, withinMs: settledMsMax })
+
 /** Every partition has its part, acknowledged by all in sync. */
 async function fill(topicId: string, { cluster }: Scene, bytes: number): Promise<void> {
-  const states = await inSync(topicId, cluster)
+  const states = await inSync(cluster.observed, awaited(topicId))
   await Promise.all(states.map(async ({ partition, leader }) => {
     const wire = await WireClient.connect(cluster.addressOf(leader), 'fill')
     let left = Math.ceil(bytes / partitions / batchBytes)
@@ -94,20 +98,6 @@ async function fill(topicId: string, { cluster }: Scene, bytes: number): Promise
     await Promise.all(Array.from({ length: inFlight }, send))
     wire.close()
   }))
-}
-
-/** Resolves when all partitions have all replicas in sync; `look` sees each state on the way. */
-async function inSync(
-  topicId: string, cluster: Cluster, look: (state: PartitionState) => void = () => {},
-): Promise<readonly [PartitionState, ...PartitionState[]]> {
-  for (const until = performance.now() + settledMsMax; performance.now() < until; await sleep(50)) {
-    const states = await observe(cluster.observed, topicId)
-    states.forEach(look)
-    const [first, ...rest] = states
-    const isWhole = states.length === partitions && states.every(({ leader, isr }) => leader >= 0 && isr.length === brokerIds.length)
-    if (first !== undefined && isWhole) return [first, ...rest]
-  }
-  return assert.fail(`not in sync within ${settledMsMax} ms`)
 }
 
 /** The segments of a partition, one after another, are the same bytes on every broker. */
