@@ -74,20 +74,27 @@ export async function measureThroughput({ subject, client, bytes, records }: Thr
 /** Produces a topic and waits until the broker rests: what it does later, such as uploading segments, is counted too. */
 export async function measureSettled({ subject, client, bytes, records }: ThroughputRun, samples: Samples): Promise<void> {
   await withTopic(subject, async (topic) => {
+    const idle = await cpuSecondsOfAWhile(subject)
     const before = subject.cpuSeconds()
     const { bytes: moved } = await client.produce({ bootstrap: subject.bootstrap, topic, records, bytes, partitions })
-    for (let last = subject.cpuSeconds(), now = Infinity; now - last > restingCpuSeconds; ) {
-      if (now !== Infinity) last = now
-      await sleep(restingSeconds * 1000)
-      now = subject.cpuSeconds()
+    const deadline = performance.now() + settledSecondsMax * 1000
+    while ((await cpuSecondsOfAWhile(subject)) > idle + restingCpuSeconds) {
+      if (performance.now() > deadline) throw new Error(`${subject.name} did not come to rest within ${settledSecondsMax} s`)
     }
     note(samples, 'settled', (subject.cpuSeconds() - before) / (moved / 1e9))
   })
 }
 
-/** A broker that used less processor time than that in so many seconds rests. */
+/** A broker that uses so much more processor time in a while than it did before it had anything to do does not rest. */
 const restingCpuSeconds = 0.15
-const restingSeconds = 3
+const whileSeconds = 3
+const settledSecondsMax = 120
+
+async function cpuSecondsOfAWhile(subject: Subject): Promise<number> {
+  const before = subject.cpuSeconds()
+  await sleep(whileSeconds * 1000)
+  return subject.cpuSeconds() - before
+}
 
 export async function measureLatency(subject: Subject, sizes: Sizes, samples: Samples): Promise<void> {
   await withTopic(subject, async (topic) => {
