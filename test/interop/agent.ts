@@ -9,14 +9,9 @@
 //       "pattern":R in place of "topic": what matches a regular expression
 //   {"id":6,"do":"commit","topic":T,"offsets":{"0":O}}                              -> {"id":6}
 //   {"id":7,"do":"leave"}                                                           -> {"id":7}
-//   {"id":8,"do":"stream","topic":T,"partitions":N,"everyMs":MS}                    -> {"id":8}
-//   {"id":9,"do":"endStream"}                                    -> {"id":9,"stream":{"acknowledged":N,"failures":[TEXT,...],"gapMs":MS}}
 //
 // A refusal is {"id":N,"error":TEXT}. A member also says {"partitions":[...]} or {"partitions":null} when its assignment
-// changes, {"record":{...}} for each record, and {"failed":TEXT} for an error that its application would see. A stream is an
-// idempotent producer of numbers with acks=all and otherwise its own defaults, one every `everyMs` to the partitions in turn;
-// `gapMs` is the longest time between two acknowledgements of one partition. An agent has at most one member and one stream,
-// and ends when its input ends.
+// changes, and {"record":{...}} for each record. An agent has at most one member, and ends when its input ends.
 
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
@@ -39,16 +34,6 @@ interface Answer {
   readonly offsets?: Record<string, number>
   readonly partitions?: number[] | null
   readonly record?: ReceivedRecord
-  readonly failed?: string
-  readonly stream?: Streamed
-}
-
-/** What became of a stream. */
-export interface Streamed {
-  readonly acknowledged: number
-  /** Of records that its application was told will never be written. */
-  readonly failures: readonly string[]
-  readonly gapMs: number
 }
 
 interface Waiting {
@@ -64,8 +49,6 @@ export class Agent {
   readonly #complaints: string[] = []
   #nextId = 1
   onRecord: (record: ReceivedRecord) => void = () => {}
-  /** Errors that the application of its member saw. */
-  readonly failures: string[] = []
   partitions: readonly number[] | undefined
 
   constructor(program: AgentProgram, bootstrap: string) {
@@ -104,7 +87,6 @@ export class Agent {
 
   #hear(answer: Answer): void {
     if (answer.record !== undefined) this.onRecord(answer.record)
-    else if (answer.failed !== undefined) this.failures.push(answer.failed)
     else if (answer.partitions !== undefined) this.partitions = answer.partitions ?? undefined
     else if (answer.id !== undefined) {
       const waiting = this.#waiting.get(answer.id)

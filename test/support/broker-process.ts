@@ -90,7 +90,7 @@ export class BrokerProcess implements RunningBroker {
     this.#process!.once('exit', (code, signal) =>
       stopped.abort(new Error(`the broker ended with ${code ?? signal} before it answered:\n${this.output}`)),
     )
-    await answering(this.port, { withinMs: this.#options.startWithinMs ?? 30_000, signal: stopped.signal })
+    await answering(this.port, { withinMs: this.#options.startWithinMs ?? 90_000, signal: stopped.signal })
   }
 
   /** Resolves with the exit code when the process ends by itself, such as by an assertion. */

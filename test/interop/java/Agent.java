@@ -44,7 +44,6 @@ public final class Agent {
   private final String bootstrap;
   private final Map<String, KafkaProducer<String, String>> producers = new HashMap<>();
   private Member member;
-  private Stream stream;
 
   private Agent(String bootstrap) {
     this.bootstrap = bootstrap;
@@ -81,8 +80,6 @@ public final class Agent {
       case "join" -> member = new Member(asked);
       case "commit" -> member.commit(asked);
       case "leave" -> member.leave();
-      case "stream" -> stream = new Stream(asked);
-      case "endStream" -> answer.set("stream", stream.end());
       default -> throw new IllegalArgumentException("nobody knows how to " + asked.get("do"));
     }
   }
@@ -232,15 +229,10 @@ public final class Agent {
     private void run() {
       while (!leaving) {
         for (Runnable task = tasks.poll(); task != null; task = tasks.poll()) task.run();
-        try {
-          for (ConsumerRecord<String, String> record : consumer.poll(Duration.ofMillis(100))) {
-            ObjectNode said = JSON.createObjectNode();
-            said.set("record", shown(record));
-            say(said);
-          }
-        } catch (RuntimeException failure) {
-          failure.printStackTrace();
-          say(JSON.createObjectNode().put("failed", failure.toString()));
+        for (ConsumerRecord<String, String> record : consumer.poll(Duration.ofMillis(100))) {
+          ObjectNode said = JSON.createObjectNode();
+          said.set("record", shown(record));
+          say(said);
         }
       }
       consumer.close();
@@ -265,66 +257,6 @@ public final class Agent {
     void leave() throws Exception {
       leaving = true;
       thread.join(30_000);
-    }
-  }
-
-  private final class Stream {
-    private final KafkaProducer<String, String> producer;
-    private final ArrayNode failures = JSON.createArrayNode();
-    private final long[] acknowledgedAt;
-    private final Thread thread;
-    private long acknowledged;
-    private long gapNanos;
-    private volatile boolean ending;
-
-    Stream(JsonNode asked) {
-      Properties settings = common();
-      settings.put("acks", "all");
-      settings.put("enable.idempotence", "true");
-      producer = new KafkaProducer<>(settings);
-      String topic = asked.get("topic").asText();
-      int partitions = asked.get("partitions").asInt();
-      acknowledgedAt = new long[partitions];
-      thread = new Thread(() -> run(topic, partitions, asked.get("everyMs").asLong()), "stream");
-      thread.setDaemon(true);
-      thread.start();
-    }
-
-    private void run(String topic, int partitions, long everyMs) {
-      long due = System.nanoTime();
-      for (int number = 0; !ending; number++) {
-        int partition = number % partitions;
-        producer.send(new ProducerRecord<>(topic, partition, null, String.valueOf(number)), (metadata, failure) -> heard(partition, failure));
-        due += everyMs * 1_000_000;
-        try {
-          TimeUnit.NANOSECONDS.sleep(due - System.nanoTime());
-        } catch (InterruptedException interrupted) {
-          return;
-        }
-      }
-    }
-
-    private synchronized void heard(int partition, Exception failure) {
-      if (failure != null) {
-        failures.add(failure.toString());
-        return;
-      }
-      long now = System.nanoTime();
-      if (acknowledgedAt[partition] != 0) gapNanos = Math.max(gapNanos, now - acknowledgedAt[partition]);
-      acknowledgedAt[partition] = now;
-      acknowledged++;
-    }
-
-    ObjectNode end() throws Exception {
-      ending = true;
-      thread.join(30_000);
-      producer.flush();
-      producer.close();
-      synchronized (this) {
-        ObjectNode told = JSON.createObjectNode().put("acknowledged", acknowledged).put("gapMs", gapNanos / 1_000_000);
-        told.set("failures", failures);
-        return told;
-      }
     }
   }
 }

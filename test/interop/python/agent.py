@@ -4,7 +4,6 @@ import json
 import queue
 import sys
 import threading
-import time
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, OFFSET_BEGINNING, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -129,8 +128,6 @@ class Member:
                 say({"record": shown(message)})
             elif message.error().code() != KafkaError._PARTITION_EOF:
                 print(message.error(), file=sys.stderr, flush=True)
-                if not message.error().retriable():
-                    say({"failed": str(message.error())})
 
     def commit(self, offsets):
         """In the thread that polls, as an application would."""
@@ -155,50 +152,11 @@ class Member:
         self.consumer.close()
 
 
-class Stream:
-    def __init__(self, topic, partitions, every_ms):
-        self.producer = Producer({**common, "acks": "all", "enable.idempotence": True})
-        self.failures = []
-        self.acknowledged = 0
-        self.acknowledged_at = {}
-        self.gap = 0.0
-        self.ending = threading.Event()
-        self.thread = threading.Thread(target=self.run, args=(topic, partitions, every_ms), daemon=True)
-        self.thread.start()
-
-    def run(self, topic, partitions, every_ms):
-        due, number = time.monotonic(), 0
-        while not self.ending.is_set():
-            self.producer.produce(topic, value=str(number), partition=number % partitions, on_delivery=self.heard)
-            number += 1
-            due += every_ms / 1000
-            while not self.ending.is_set() and time.monotonic() < due:
-                self.producer.poll(max(0, min(due - time.monotonic(), 0.005)))
-
-    def heard(self, error, message):
-        if error is not None:
-            self.failures.append(str(error))
-            return
-        now, partition = time.monotonic(), message.partition()
-        self.gap = max(self.gap, now - self.acknowledged_at.get(partition, now))
-        self.acknowledged_at[partition] = now
-        self.acknowledged += 1
-
-    def end(self):
-        self.ending.set()
-        self.thread.join()
-        left = self.producer.flush(30)
-        if left:
-            self.failures.append(f"{left} were not delivered")
-        return {"acknowledged": self.acknowledged, "failures": self.failures, "gapMs": round(self.gap * 1000)}
-
-
 member = None
-stream = None
 
 
 def obey(what):
-    global member, stream
+    global member
     do = what["do"]
     if do == "createTopic":
         create_topic(what["topic"], what["partitions"])
@@ -215,10 +173,6 @@ def obey(what):
         member.commit(offsets)
     elif do == "leave":
         member.leave()
-    elif do == "stream":
-        stream = Stream(what["topic"], what["partitions"], what["everyMs"])
-    elif do == "endStream":
-        return {"stream": stream.end()}
     else:
         raise RuntimeError(f"nobody knows how to {do}")
     return {}
