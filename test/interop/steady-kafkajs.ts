@@ -15,7 +15,7 @@ function say(what: string, facts: readonly unknown[]): void {
 
 const kafka = new Kafka({
   clientId: 'steady', brokers: options.bootstrap.split(','), logLevel: logLevel.ERROR,
-  logCreator: () => ({ log }) => say('notice', [`${log.message} ${String(log['error'] ?? '')}`.trim()]),
+  logCreator: () => ({ log }) => say('notice', [`${new Date().toISOString()} ${log.message} ${String(log['error'] ?? '')}`.trim()]),
 })
 const producer = kafka.producer({ allowAutoTopicCreation: false, ...options.producer })
 const consumer = kafka.consumer({ groupId: options.group, ...options.consumer })
