@@ -41,7 +41,7 @@ function received(partition: number, message: KafkaMessage): ReceivedRecord {
 export function kafkaOf(bootstrap: string) {
   return new Kafka({
     clientId: 'kafkajs',
-    brokers: [bootstrap],
+    brokers: bootstrap.split(','),
     logLevel: logLevel.NOTHING,
     retry: { retries: 10, initialRetryTime: 50, maxRetryTime: 1000 },
   })
