@@ -9,7 +9,8 @@ if (Number(process.version.slice(1).split('.')[0]) < 24) {
   const { existsSync } = await import('node:fs')
   const { fileURLToPath } = await import('node:url')
   const bundled = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url))
-  const advice = existsSync(bundled) ? `use \`npm start --\`, or the one that npm installed, ${bundled}` : 'on Linux `npm start` brings one'
+  const isThere = existsSync(bundled)
+  const advice = isThere ? `use \`npm start --\`, or the one that npm installed, ${bundled}` : 'on Linux `npm start` brings one'
   console.error(`longtail: needs Node 24 or newer, and this is ${process.version}: ${advice}`)
   process.exit(1)
 }
