@@ -49,6 +49,6 @@ function isLimited(rate: number): boolean {
 }
 
 /** Whether a setting such as `0:1,3:1`, partition and broker, or `*`, names a replica. */
-export function namesReplica(setting: readonly string[], { partition, brokerId }: { readonly partition: number; readonly brokerId: number }): boolean {
-  return setting.includes('*') || setting.includes(`${partition}:${brokerId}`)
+export function namesReplica(setting: readonly string[], of: { readonly partition: number; readonly brokerId: number }): boolean {
+  return setting.includes('*') || setting.includes(`${of.partition}:${of.brokerId}`)
 }
