@@ -322,6 +322,9 @@ async function openPartitions(
     close: (partition) => store.close(partition),
     remove: (partition) => store.remove(partition),
     onFault: (topic, partition, cause) => logger.error({ topic: topic.name, partition, cause }, 'a partition is offline'),
+    onLeftBehind: ({ topicName: topic, partition }, cause) => {
+      logger.error({ topic, partition, cause }, 'the files of a partition that is not served any more could not be removed')
+    },
   })
   metadata.onChange((image) => partitions.follow(image))
   partitions.follow(metadata.image)

@@ -12,6 +12,7 @@ import type { Rules } from './cluster/rules.ts'
 import type { Config } from './config.ts'
 import { limits } from './limits.ts'
 import { Peers } from './net/peers.ts'
+import { CopyThrottle, namesReplica } from './replication/copy-throttle.ts'
 import { IsrChanges } from './replication/isr-changes.ts'
 import type { TermSurroundings } from './replication/leader-term.ts'
 import type { Partition } from './replication/partition.ts'
@@ -68,7 +69,7 @@ export class ClusterMember {
       onRefused: (broker) => this.#suspect(broker.brokerId),
     })
     this.#fetchers = new ReplicaFetchers({
-      clock, limits: limits.replication, rules, rejoin: options.rejoin,
+      clock, limits: limits.replication, rules, rejoin: options.rejoin, throttle: this.#throttle(),
       self: { brokerId: config.id, brokerEpoch: () => this.#membership?.brokerEpoch ?? -1 },
       connect: (brokerId) => this.#peers.connect(brokerId),
       onSilence: (leader, cause) => logger.debug({ leader, cause }, 'a leader does not answer'),
@@ -79,6 +80,18 @@ export class ClusterMember {
       retryMs: limits.replication.changeRetryMs, partitionsMax: limits.replication.changePartitionsMax,
       ...(rules === undefined ? {} : { rules }),
       onFault: (cause) => logger.warn({ cause }, 'the in-sync replicas could not be changed'),
+    })
+  }
+
+  #throttle(): CopyThrottle {
+    const { brokerConfig, clock, config: { id: brokerId }, metadata } = this.#options
+    return new CopyThrottle({
+      clock, bytesPerSecond: () => brokerConfig.number('follower.replication.throttled.rate'),
+      concerns: ({ topicId, topicName, partition }) => {
+        const isInSync = metadata.image.topics.get(topicId)?.partitions[partition]?.isr.includes(brokerId) === true
+        const throttled = brokerConfig.topic(topicName).list('follower.replication.throttled.replicas')
+        return !isInSync && namesReplica(throttled, { partition, brokerId })
+      },
     })
   }
 

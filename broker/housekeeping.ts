@@ -3,6 +3,8 @@ import type { ClusterMember } from './cluster-member.ts'
 import { limits } from './limits.ts'
 import { ClockWatch } from './log/log-retention.ts'
 import type { PartitionStore } from './partition-store.ts'
+import { HandOverPace } from './replication/hand-over-pace.ts'
+import type { Partition } from './replication/partition.ts'
 import type { Partitions } from './replication/partitions.ts'
 import { type Clock, sleep } from './runtime/clock.ts'
 import type { Logger } from './runtime/logger.ts'
@@ -26,6 +28,7 @@ export class Housekeeping {
   readonly #options: HousekeepingOptions
   readonly #stopping = new AbortController()
   readonly #done: Promise<void>
+  readonly #pace = new HandOverPace<Partition>(limits.replication)
   #sweptAt = -Infinity
   #reopenedAt: number
 
@@ -80,10 +83,13 @@ export class Housekeeping {
   /** Nothing can be committed by a leader that its followers do not reach, and one of them may lead instead. */
   async #handOver(): Promise<void> {
     const { partitions, member, logger } = this.#options
-    const cutOff = [...partitions].filter(({ term }) => term?.isCutOff(limits.replication.silenceMsMax))
+    const cutOff = [...partitions].filter((partition) => this.#pace.isDue(partition))
     if (cutOff.length === 0) return
+    const terms = cutOff.map((partition) => ({ partition, term: partition.term }))
     try {
       await member.handOver(cutOff)
+      // One that nobody else can lead has stayed, and goes as soon as somebody can.
+      for (const { partition, term } of terms) if (term?.isOver) this.#pace.handedOver(partition)
     } catch (cause) {
       logger.warn({ cause }, 'what followers do not reach could not be handed over')
     }

@@ -70,6 +70,8 @@ export const limits = {
   replication: {
     waitMsMax: 500,
     silenceMsMax: 2_000,
+    /** A leader that nobody reaches hands over after that silence; where this does not help, at last only so often. */
+    handOverAfterMsMax: 120_000,
     /** With all that is around the records, an answer has room in a buffer that is used again. */
     responseBytesMax: 3.5 * MiB,
     partitionBytesMax: 2 * MiB,
@@ -114,3 +116,4 @@ assert(limits.fetch.coldGraceMs < limits.fetch.waitMsMax, 'what waits for the ob
 assert(limits.fetch.readBytesMax * 8 <= limits.fetch.replyBytesMax, 'one read may have an eighth of what is free')
 assert(limits.cluster.renewEveryMs * 3 <= limits.cluster.sessionMs, 'a session outlives two renewals that fail')
 assert(limits.metadata.itemCharactersMax < 390 * KiB, 'an item of the metadata log must fit into the table')
+assert(limits.replication.silenceMsMax <= limits.replication.handOverAfterMsMax, 'a leader that nobody reaches waits longer, never less')

@@ -38,6 +38,7 @@ function setting(name: string, type: SettingType, fallback: string, rest: Omit<S
 
 const intMax = 2 ** 31 - 1
 const long = Number.MAX_SAFE_INTEGER
+const longMax = '9223372036854775807'
 
 /** A whole number above 0. */
 function positive(name: string, fallback: string, about: string): Setting {
@@ -63,6 +64,12 @@ const own: readonly Setting[] = [
     min: 1, max: intMax, about: 'Session timeout of consumer groups (KIP-848)',
   }),
   positive('replica.lag.time.max.ms', '5000', 'A follower that was not in step for so long is out of sync'),
+  setting('follower.replication.throttled.rate', 'long', longMax, {
+    min: 1, max: Infinity, about: 'Bytes per second of copies that are throttled and not in sync',
+  }),
+  setting('leader.replication.throttled.rate', 'long', longMax, {
+    min: 1, max: Infinity, about: 'Kept for tools: followers keep to their own rate',
+  }),
   positive('group.consumer.min.heartbeat.interval.ms', '5000', 'The shortest heartbeat interval of consumer groups'),
   positive('group.consumer.max.heartbeat.interval.ms', '15000', 'The longest heartbeat interval of consumer groups'),
   positive('group.consumer.min.session.timeout.ms', '45000', 'The shortest session timeout of consumer groups'),

@@ -7,7 +7,8 @@
 // has none yet, where there is one; of those to the broker with the fewest replicas.
 
 import { aliveBrokers, type Image, type PartitionImage, targetReplicas } from './image.ts'
-import { leastBy, rackOf } from './placement.ts'
+import { leastBy } from './least-by.ts'
+import { rackOf } from './placement.ts'
 import type { WantedReassignment } from './reassignment.ts'
 
 export interface DrainPlan {

@@ -10,8 +10,19 @@ export function evenLeaders(places: readonly (readonly number[])[], before: Read
     state.led.get(replicas[0]!)!.add(partition)
     state.leads.set(replicas[0]!, leadsOf(state, replicas[0]!) + 1)
   }
-  while ([...state.led.keys()].some((brokerId) => relieve(state, brokerId)));
+  while (relieveAll(state));
   return state.places
+}
+
+/** False where nobody can give anything any more. */
+function relieveAll(state: Leaders): boolean {
+  // It only grows, and whoever leads one more than the least can give nothing: most of the time that is everybody.
+  const least = Math.min(...Array.from(state.led.keys(), (id) => leadsOf(state, id)))
+  let hasGiven = false
+  for (const brokerId of state.led.keys()) {
+    while (leadsOf(state, brokerId) >= least + 2 && relieve(state, brokerId)) hasGiven = true
+  }
+  return hasGiven
 }
 
 interface Leaders {

@@ -5,11 +5,15 @@
 //   the broker that has the fewest of all topics
 //   the broker that shares the fewest partitions of the topic with those chosen: a broker's load falls to many when it dies
 //
+// Of those that are as good as each other up to there, only some are asked what they share (candidate-order.ts).
+//
 // Of the brokers of a partition, the one that leads the fewest comes first. So brokers have as many of a topic as any other,
 // give or take one, where racks are equal; and all of it follows from the image, so whoever decides decides the same.
 
+import { type Candidate, CandidateOrder } from './candidate-order.ts'
 import { evenLeaders } from './even-leaders.ts'
 import { aliveBrokers, type BrokerImage, type Image, targetReplicas, type TopicImage } from './image.ts'
+import { leastBy } from './least-by.ts'
 import type { PartitionChanged } from './metadata-record.ts'
 
 export interface WantedPlaces {
@@ -20,18 +24,11 @@ export interface WantedPlaces {
   readonly topic?: TopicImage | undefined
 }
 
-interface Candidate {
-  readonly brokerId: number
-  readonly rack: string
-  /** Replicas of all topics, and partitions that it leads where everything is as it should be. */
-  replicas: number
-  leads: number
-}
-
 /** Places replicas on the brokers that serve, and takes account of what it has placed. */
 export class ReplicaPlacer {
   readonly #candidates: readonly Candidate[]
   readonly #byId: ReadonlyMap<number, Candidate>
+  #looks = 0
 
   constructor(image: Image) {
     this.#candidates = aliveBrokers(image).map((broker) => ({ brokerId: broker.brokerId, rack: rackOf(broker), replicas: 0, leads: 0 }))
@@ -41,20 +38,27 @@ export class ReplicaPlacer {
     }
   }
 
+  /** Brokers that were looked at so far. */
+  get looks(): number {
+    return this.#looks
+  }
+
   /** The replicas of each partition, the leader first. */
   place({ partitions, replicationFactor, topic }: WantedPlaces): number[][] {
-    const topicCounts = new TopicCounts(this.#candidates)
-    for (const partition of topic?.partitions ?? []) topicCounts.add(targetReplicas(partition))
-    const led = new Map(topicCounts.leads)
+    const counts = new TopicCounts()
+    for (const partition of topic?.partitions ?? []) counts.add(targetReplicas(partition))
+    const led = new Map(counts.leads)
+    const order = new CandidateOrder(this.#candidates, counts.replicas)
     const places = Array.from({ length: partitions }, () => {
       const chosen: Candidate[] = []
-      while (chosen.length < replicationFactor) chosen.push(topicCounts.next(chosen))
-      const leader = leastBy(chosen, ({ brokerId }) => topicCounts.leads.get(brokerId) ?? 0, ({ leads }) => leads)
+      while (chosen.length < replicationFactor) chosen.push(order.next(chosen, ({ brokerId }) => counts.shared(brokerId, chosen)))
+      const leader = leastBy(chosen, ({ brokerId }) => counts.leads.get(brokerId) ?? 0, ({ leads }) => leads)
       const replicas = [leader, ...chosen.filter((one) => one !== leader)].map(({ brokerId }) => brokerId)
-      topicCounts.add(replicas)
-      for (const one of chosen) one.replicas++
+      counts.add(replicas)
+      order.take(chosen)
       return replicas
     })
+    this.#looks += order.looks
     const even = evenLeaders(places, led)
     for (const [leader] of even) this.#byId.get(leader!)!.leads++
     return even
@@ -72,56 +76,33 @@ export class ReplicaPlacer {
 
 /** What the brokers have of one topic. */
 class TopicCounts {
-  readonly #candidates: readonly Candidate[]
-  readonly #replicas = new Map<number, number>()
+  readonly replicas = new Map<number, number>()
   readonly leads = new Map<number, number>()
-  readonly #shared = new Map<string, number>()
-  readonly #rackOf: ReadonlyMap<number, string>
-  readonly #rackSizes = new Map<string, number>()
-  readonly #rackReplicas = new Map<string, number>()
-
-  constructor(candidates: readonly Candidate[]) {
-    this.#candidates = candidates
-    this.#rackOf = new Map(candidates.map(({ brokerId, rack }) => [brokerId, rack]))
-    for (const { rack } of candidates) bump(this.#rackSizes, rack)
-  }
+  /** By broker and broker: partitions that both have. */
+  readonly #shared = new Map<number, Map<number, number>>()
 
   add(replicas: readonly number[]): void {
     if (replicas[0] !== undefined) bump(this.leads, replicas[0])
     for (const id of replicas) {
-      bump(this.#replicas, id)
-      bump(this.#rackReplicas, this.#rackOf.get(id) ?? '')
-      for (const other of replicas) if (other !== id) bump(this.#shared, `${id}:${other}`)
+      bump(this.replicas, id)
+      let shared = this.#shared.get(id)
+      if (shared === undefined) this.#shared.set(id, (shared = new Map()))
+      for (const other of replicas) if (other !== id) bump(shared, other)
     }
   }
 
-  next(chosen: readonly Candidate[]): Candidate {
-    return leastBy(
-      this.#candidates.filter((one) => !chosen.includes(one)),
-      (one) => chosen.filter(({ rack }) => rack === one.rack).length,
-      ({ rack }) => (this.#rackReplicas.get(rack) ?? 0) / this.#rackSizes.get(rack)!,
-      ({ brokerId }) => this.#replicas.get(brokerId) ?? 0,
-      ({ replicas }) => replicas,
-      (one) => chosen.reduce((sum, { brokerId }) => sum + (this.#shared.get(`${one.brokerId}:${brokerId}`) ?? 0), 0),
-    )
+  /** Partitions that a broker shares with others, counted for each of them. */
+  shared(brokerId: number, others: readonly Candidate[]): number {
+    const shared = this.#shared.get(brokerId)
+    let sum = 0
+    if (shared !== undefined) for (const other of others) sum += shared.get(other.brokerId) ?? 0
+    return sum
   }
 }
 
 /** A broker without a rack is in one with all others that have none. */
 export function rackOf({ rack }: Pick<BrokerImage, 'rack'>): string {
   return rack ?? ''
-}
-
-/** The one with the smallest number; of several, the one with the smallest next number, and so on; then the first. */
-export function leastBy<T>(all: readonly T[], ...numbers: readonly ((one: T) => number)[]): T {
-  let left = all
-  for (const number of numbers) {
-    if (left.length === 1) break
-    const values = left.map(number)
-    const least = Math.min(...values)
-    left = left.filter((_, index) => values[index] === least)
-  }
-  return left[0]!
 }
 
 function bump<K>(counts: Map<K, number>, key: K): void {

@@ -32,9 +32,9 @@ export const topicSettings: ReadonlyMap<string, Setting> = new Map(
     setting('file.delete.delay.ms', 'long', '60000', { min: 0, max: long, about: 'How long a deleted segment stays on disk' }),
     setting('flush.messages', 'long', longMax, { min: 1, max: Infinity, about: 'Kept for tools: durability is the broker\'s' }),
     setting('flush.ms', 'long', longMax, { min: 0, max: Infinity, about: 'Kept for tools: durability is the broker\'s' }),
-    setting('follower.replication.throttled.replicas', 'list', '', { about: 'Replicas whose fetches are throttled' }),
+    setting('follower.replication.throttled.replicas', 'list', '', { about: 'Replicas whose fetches are throttled, as 0:1,1:2 or *' }),
     setting('index.interval.bytes', 'int', '4096', { min: 0, max: 2 ** 31 - 1, about: 'Bytes of batches per entry of the offset index' }),
-    setting('leader.replication.throttled.replicas', 'list', '', { about: 'Replicas whose leaders are throttled' }),
+    setting('leader.replication.throttled.replicas', 'list', '', { about: 'Kept for tools: followers are throttled' }),
     setting('local.retention.bytes', 'long', '-2', {
       min: -2, max: long, about: 'Bytes of a tiered partition kept on disk; -2: as retention.bytes',
     }),

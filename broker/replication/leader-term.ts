@@ -124,6 +124,11 @@ export class LeaderTerm {
     if (this.plan() !== undefined) this.#options.onOutOfSync()
   }
 
+  /** Milliseconds since it began. */
+  get ageMs(): number {
+    return this.#options.around.clock.monotonic() - this.#state.beganAt
+  }
+
   /** Whether too few followers have fetched for so long: whoever they can reach would lead better. */
   isCutOff(silenceMsMax: number): boolean {
     const { around, topicName } = this.#options

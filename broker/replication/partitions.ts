@@ -13,11 +13,13 @@ export interface PartitionsOptions {
   readonly openingMax: number
   /** Opens a partition's log and its part in the tier. A new one was created just now: nobody can have had records of it. */
   open(topic: TopicImage, partition: PartitionImage, known: { readonly isNew: boolean }): Promise<Partition>
-  /** Closes a partition for good and removes its records: its topic was deleted. */
+  /** Closes a partition for good and removes its records: its topic was deleted, or its replica was moved away. */
   remove(partition: Partition): Promise<void>
   close(partition: Partition): Promise<void>
   /** A partition could not be opened: it is offline for now, and the others go on. */
   onFault(topic: TopicImage, partition: number, cause: unknown): void
+  /** Files of a partition that is ours no more could not be removed. They stay, and the next start names them. */
+  onLeftBehind(partition: Partition, cause: unknown): void
 }
 
 export class Partitions {
@@ -185,7 +187,12 @@ export class Partitions {
     partitions?.delete(partition.partition)
     if (partitions?.size === 0) this.#topics.delete(topicId)
     partition.retire()
-    await this.#options.remove(partition)
+    try {
+      await this.#options.remove(partition)
+    } catch (cause) {
+      // A disk that gives no room back is no reason to keep the others from what the image gives them.
+      this.#options.onLeftBehind(partition, cause)
+    }
   }
 
   async #open(topic: TopicImage, partition: PartitionImage, known: { readonly isNew: boolean }): Promise<void> {

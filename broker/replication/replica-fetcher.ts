@@ -6,6 +6,7 @@ import { fetchApi } from '../protocol/messages/fetch.ts'
 import type { Api, GivenOf, ReadOf, Shape } from '../protocol/schema.ts'
 import { type Clock, sleep } from '../runtime/clock.ts'
 import type { Uuid } from '../runtime/random.ts'
+import type { CopyThrottle } from './copy-throttle.ts'
 import { type FetchedPartition, Follower, type FetchReply, type FollowerOptions, type Progress, type WantedPartition } from './follower.ts'
 import type { Partition } from './partition.ts'
 
@@ -40,6 +41,8 @@ export interface FetcherOptions extends Pick<FollowerOptions, 'rejoin' | 'onFaul
   readonly leader: number
   readonly self: { readonly brokerId: number; brokerEpoch(): number }
   readonly limits: FetcherLimits
+  /** Of all fetchers together; without one nothing is slowed down. */
+  readonly throttle?: CopyThrottle
   connect(brokerId: number): Promise<BrokerConnection>
   /** The leader does not answer. */
   onSilence(leader: number, cause: unknown): void
@@ -125,9 +128,11 @@ export class ReplicaFetcher {
 
   #ready(): ReadonlyMap<string, Copy> {
     const ready = new Map<string, Copy>()
-    for (const [{ topicId, partition }, copy] of this.#copies) {
+    const isHeld = this.#options.throttle?.held()
+    for (const [partition, copy] of this.#copies) {
       // A log that has stopped does not hold what it says: to fetch with its end would be to acknowledge what is not there.
-      if (!copy.isBusy && copy.follower.isCurrent && !copy.follower.partition.log.isStopped) ready.set(keyOf(topicId, partition), copy)
+      if (copy.isBusy || !copy.follower.isCurrent || partition.log.isStopped || isHeld?.(partition)) continue
+      ready.set(keyOf(partition.topicId, partition.partition), copy)
     }
     return ready
   }
@@ -144,7 +149,9 @@ export class ReplicaFetcher {
         const isQuick = copy.follower.isQuick(fetched)
         const done = copy.follower.take(fetched).then((progress) => this.#took(copy, { progress, isQuick }))
         if (isQuick) taken.push(done)
-        if (hasRecords(fetched)) this.#putLast(copy)
+        if (!hasRecords(fetched)) continue
+        this.#options.throttle?.took(copy.follower.partition, fetched.records!.length)
+        this.#putLast(copy)
       }
     }
     // What was appended is durable then, and the next request says so.

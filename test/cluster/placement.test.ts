@@ -104,3 +104,19 @@ test('a broker that does not serve gets nothing, and the same image gives the sa
   assert.ok(!place().flat().includes(2))
   assert.deepEqual(place(), place())
 })
+
+for (const [what, rackOfBroker] of [
+  ['no racks', () => null], ['three racks', (index: number) => `${index % 3}`], ['a rack for each broker', (index: number) => `${index}`],
+] as const) {
+  test(`what a replica takes to place does not grow with the number of brokers: ${what}`, () => {
+    const [partitions, replicationFactor] = [8_000, 3]
+    for (const brokers of [30, 150]) {
+      const image = clusterOf(Array.from({ length: brokers }, (_, index) => rackOfBroker(index)))
+      const placer = new ReplicaPlacer(image)
+      const replicas = placer.place({ partitions, replicationFactor })
+      assert.ok(spread(countsOf(image, replicas.flat())) <= 1)
+      const perReplica = placer.looks / (partitions * replicationFactor)
+      assert.ok(perReplica < 40, `${perReplica} brokers were looked at for each replica, of ${brokers}`)
+    }
+  })
+}

@@ -19,6 +19,8 @@ function world() {
   const faults = new Map<string, Error>()
   const opened: string[] = []
   const removed: string[] = []
+  const stuck = new Map<string, Error>()
+  const left: unknown[] = []
   const told: unknown[] = []
   const partitions = new Partitions({
     brokerId: 1, openingMax: 4,
@@ -31,15 +33,18 @@ function world() {
     },
     async close() {},
     async remove({ topicName }) {
+      const fault = stuck.get(topicName)
+      if (fault !== undefined) throw fault
       removed.push(topicName)
     },
     onFault: (_topic, _partition, cause) => told.push(cause),
+    onLeftBehind: ({ topicName }, cause) => left.push([topicName, cause]),
   })
   const follow = async (image: Image) => {
     partitions.follow(image)
     await partitions.settled(image.sequence)
   }
-  return { faults, opened, removed, told, partitions, follow }
+  return { faults, opened, removed, stuck, left, told, partitions, follow }
 }
 
 test('a partition that could not be opened is offline, and serves once it can be', async () => {
@@ -116,4 +121,18 @@ test('a replica that was taken back before this broker looked keeps what it has'
   partitions.follow(back)
   await partitions.settled(back.sequence)
   assert.deepEqual([opened, removed], [['orders'], []])
+})
+
+test('files that cannot be removed hold up nobody: the rest of the image is carried out, and so are later ones', async () => {
+  const { opened, removed, stuck, left, partitions, follow } = world()
+  const both = created(created(emptyImage, 'orders'), 'payments')
+  await follow(both)
+  stuck.set('orders', away)
+  const deleted = fold(both, both.sequence + 1, [{ type: 'topicDeleted', topicId: 'orders' }, { type: 'topicDeleted', topicId: 'payments' }])
+  await follow(created(deleted, 'refunds'))
+  assert.deepEqual([left, removed], [[['orders', away]], ['payments']])
+  assert.equal(partitions.leader('orders', 0), ErrorCode.UNKNOWN_TOPIC_ID)
+  await follow(created(created(deleted, 'refunds'), 'audits'))
+  assert.deepEqual(opened, ['orders', 'payments', 'refunds', 'audits'])
+  await partitions.close()
 })

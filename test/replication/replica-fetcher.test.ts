@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { PartitionLog } from '../../broker/log/partition-log.ts'
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
+import { CopyThrottle } from '../../broker/replication/copy-throttle.ts'
 import { Partition } from '../../broker/replication/partition.ts'
 import { type BrokerConnection, ReplicaFetcher } from '../../broker/replication/replica-fetcher.ts'
 import type { Clock } from '../../broker/runtime/clock.ts'
@@ -42,11 +43,20 @@ function connection(onAsked: (asked: Asked) => void): BrokerConnection {
   } as unknown as BrokerConnection
 }
 
-async function world(...topicIds: string[]) {
+function world(...topicIds: string[]) {
+  return throttledWorld({ bytesPerSecond: 2 ** 63, throttled: [] }, topicIds)
+}
+
+async function throttledWorld(
+  { bytesPerSecond, throttled }: { readonly bytesPerSecond: number; readonly throttled: readonly string[] }, topicIds: readonly string[],
+) {
   const { clock } = new LogWorld()
+  const throttle = new CopyThrottle({
+    clock, bytesPerSecond: () => bytesPerSecond, concerns: ({ topicId }) => throttled.includes(topicId),
+  })
   const asked: Asked[] = []
   const fetcher = new ReplicaFetcher({
-    clock, limits, leader: 2, self: { brokerId: 1, brokerEpoch: () => 7 }, onSilence() {}, onFault() {}, rejoin: () => Promise.resolve(),
+    clock, limits, throttle, leader: 2, self: { brokerId: 1, brokerEpoch: () => 7 }, onSilence() {}, onFault() {}, rejoin: () => Promise.resolve(),
     connect: () => Promise.resolve(connection((one) => asked.push(one))),
   })
   const partitions = new Map<string, Partition>()
@@ -68,7 +78,7 @@ async function world(...topicIds: string[]) {
     }
     assert.fail(`nobody asked for ${count} partitions`)
   }
-  return { fetcher, partitions, disks, request }
+  return { fetcher, partitions, disks, request, clock }
 }
 
 interface FetchRequest {
@@ -137,5 +147,22 @@ test('a partition whose log has stopped is not asked for: its end would say that
   assert.deepEqual((await request(1)).wanted, [['two', 1]])
   assert.equal(partitions.get('one')!.log.isStopped, true)
   await assert.rejects(request(2), /nobody asked for 2 partitions/)
+  void fetcher.stop()
+})
+
+test('a copy that is throttled is not asked for until its bytes are paid for, and others are meanwhile', async () => {
+  // A second's worth may be taken at once, and as much again is owed.
+  const bytesPerSecond = batch(0).length / 2
+  const { fetcher, request, clock } = await throttledWorld({ bytesPerSecond: Math.floor(bytesPerSecond), throttled: ['one'] }, ['one', 'two'])
+  const first = await request()
+  first.answer({ one: batch(0) })
+  const second = await request(1)
+  assert.deepEqual(second.wanted, [['two', 0]])
+  second.answer({ two: batch(0) })
+  const third = await request(1)
+  assert.deepEqual(third.wanted, [['two', 1]])
+  await clock.advance(1_000)
+  third.answer({})
+  assert.deepEqual((await request()).wanted, [['one', 1], ['two', 1]])
   void fetcher.stop()
 })
