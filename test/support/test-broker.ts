@@ -2,7 +2,7 @@
 // the same tests against Apache Kafka is how we know that they test what Kafka does.
 //
 //   LONGTAIL_TEST_BOOTSTRAP=HOST:PORT      one that runs already; tests that restart it are skipped
-//   LONGTAIL_TEST_BROKERS=3                so many of ours, a cluster; with LONGTAIL_LOCALSTACK_URL on DynamoDB and S3
+//   LONGTAIL_TEST_BROKERS=3                so many, a cluster; ours on DynamoDB and S3 with LONGTAIL_LOCALSTACK_URL
 //   LONGTAIL_TEST_BROKER=apache-kafka      Apache Kafka, from what scripts/peer/setup.ts installed
 
 import { mkdtempSync, rmSync } from 'node:fs'
