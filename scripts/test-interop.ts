@@ -2,9 +2,9 @@
 // Java client with Kafka's tools, franz-go, librdkafka's own tests, and Kafka's Java codecs against ours. What they need
 // is installed first (scripts/peer/setup.ts), and what cannot be is said, with a status that is not zero.
 //
-//   node scripts/test-interop.ts [--against apache-kafka | --bootstrap HOST:PORT | --brokers N [--localstack]] [--full] [FILE ...]
+//   node scripts/test-interop.ts [--against apache-kafka | --bootstrap HOST:PORT] [--brokers N [--localstack]] [--full] [FILE ...]
 //
-// --brokers N: against a cluster of so many, with replication factor 3, on SQLite and a folder or on LocalStack.
+// --brokers N: against a cluster of so many, with replication factor 3; ours is on SQLite and a folder, or on LocalStack.
 // --full runs all of librdkafka's sub-tests (about 30 minutes in place of 8).
 
 import { spawn } from 'node:child_process'

@@ -31,6 +31,22 @@ export function describeBrokerConfigs(config: BrokerConfig): ConfigDescription[]
   return [...brokerSettings.values()].map((setting) => description(setting, brokerSynonyms(config, setting.name)))
 }
 
+/** What a broker is started with and stays. Kafka counts it among the settings; clients look there for racks (KIP-392). */
+export function describeIdentity({ id, rack }: { readonly id: number; readonly rack: string | null }): ConfigDescription[] {
+  return [
+    fixed({ name: 'node.id', type: 'int', about: 'This broker\'s number in the cluster' }, String(id)),
+    fixed({ name: 'broker.rack', type: 'string', about: 'Where this broker stands, such as an availability zone' }, rack),
+  ]
+}
+
+function fixed({ name, type, about }: Pick<Setting, 'name' | 'type' | 'about'>, value: string | null): ConfigDescription {
+  return {
+    name, value, readOnly: true, configSource: value === null ? configSource.fallback : configSource.start, isSensitive: false,
+    synonyms: value === null ? [] : [{ name, value, source: configSource.start }],
+    configType: typeCodes[type], documentation: about,
+  }
+}
+
 /** The values that a broker setting has, the one that counts first; the default last. */
 function brokerSynonyms(config: BrokerConfig, name: string): Synonym[] {
   const set = config.set(name)

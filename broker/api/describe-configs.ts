@@ -7,7 +7,9 @@ import { groupSettings } from '../cluster/group-config.ts'
 import type { ConfigResource } from '../cluster/metadata-record.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import { describeConfigsApi, type DescribeConfigsRequest, type DescribeConfigsResponse } from '../protocol/messages/describe-configs.ts'
-import { type ConfigDescription, configSource, describeBrokerConfigs, describeTopicConfigs } from './config-descriptions.ts'
+import {
+  type ConfigDescription, configSource, describeBrokerConfigs, describeIdentity, describeTopicConfigs,
+} from './config-descriptions.ts'
 import { configResource } from './config-resources.ts'
 import type { ClusterContext } from './context.ts'
 import type { HandlerOf } from './handler.ts'
@@ -52,7 +54,7 @@ function describe(context: ClusterContext, resource: ConfigResource): ConfigDesc
       if (context.image.topicIds.has(resource.name)) return describeTopicConfigs(context.config, own)
       return { code: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, message: `The topic '${resource.name}' does not exist.` }
     case 'broker':
-      if (resource.name === String(context.brokerId)) return describeBrokerConfigs(context.config)
+      if (resource.name === String(context.brokerId)) return [...identity(context), ...describeBrokerConfigs(context.config)]
       if (resource.name === '') return describeBrokerConfigs(context.config).filter(({ name }) => own.has(name))
       return {
         code: ErrorCode.INVALID_REQUEST,
@@ -61,6 +63,10 @@ function describe(context: ClusterContext, resource: ConfigResource): ConfigDesc
     case 'group':
       return describeGroupConfigs(context, own)
   }
+}
+
+function identity({ brokerId, image }: ClusterContext): ConfigDescription[] {
+  return describeIdentity({ id: brokerId, rack: image.brokers.get(brokerId)?.rack ?? null })
 }
 
 function describeGroupConfigs(context: ClusterContext, own: ReadonlyMap<string, string>): ConfigDescription[] {

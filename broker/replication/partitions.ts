@@ -52,7 +52,9 @@ export class Partitions {
   }
 
   #absence(topicId: Uuid, partition: number): ErrorCode {
-    const topic = this.#image.topics.get(topicId)
+    // The newest image, as whoever asks by name has it: the topic of a partition that is not open yet is not unknown, and
+    // clients wait for its leader, while they give up on an id that nobody knows.
+    const topic = this.#wanted.topics.get(topicId)
     if (topic === undefined) return ErrorCode.UNKNOWN_TOPIC_ID
     const known = topic.partitions[partition]
     if (known === undefined) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION

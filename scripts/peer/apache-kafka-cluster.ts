@@ -1,6 +1,6 @@
 // Apache Kafka brokers that are one cluster (KRaft), each a process with a directory of its own and a vote in the
 // quorum, as many as somebody compares with. Topics have Kafka's defaults of a cluster: three replicas, of which two
-// must be in sync.
+// must be in sync. Each broker stands in a rack of its own, with the name that librdkafka's tests expect.
 
 import { join } from 'node:path'
 import { freePorts } from '../../test/support/cluster-process.ts'
@@ -47,7 +47,7 @@ export class ApacheKafkaCluster {
     const broker = (id: number) => new ApacheKafka({
       directory: join(directory, `broker-${id}`), id, quorum,
       port: ports.get(id)!, controllerPort: controllerPorts.get(id)!,
-      settings: { ...replication(ids.length), ...settings },
+      settings: { ...replication(ids.length), 'broker.rack': `RACK${id}`, ...settings },
       ...(heap === undefined ? {} : { heap }),
     })
     return new ApacheKafkaCluster(new Map(ids.map((id) => [id, broker(id)])))

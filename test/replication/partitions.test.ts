@@ -63,6 +63,17 @@ test('a partition that could not be opened is offline, and serves once it can be
   assert.deepEqual(opened, ['orders', 'orders', 'orders'], 'what is open is left alone')
 })
 
+test('a partition that is still being opened is not led yet, and its topic is known already', async () => {
+  const { partitions } = world()
+  const image = created(emptyImage, 'orders')
+  partitions.follow(image)
+  assert.equal(partitions.leader('orders', 0), ErrorCode.NOT_LEADER_OR_FOLLOWER)
+  assert.equal(partitions.leader('orders', 1), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+  assert.equal(partitions.leader('payments', 0), ErrorCode.UNKNOWN_TOPIC_ID)
+  await partitions.settled(image.sequence)
+  assert.equal(typeof partitions.leader('orders', 0), 'object')
+})
+
 test('one whose files contradict themselves waits for a person', async () => {
   const { faults, opened, partitions, follow } = world()
   faults.set('orders', new LogError('quarantined', '/data', 'a batch at byte 7 is none'))

@@ -44,7 +44,7 @@ export class ClusterProcess {
     const starts = await Promise.allSettled(ids.map(async (id) => {
       brokers.set(id, await BrokerProcess.start({
         port: ports.get(id)!, data: join(directory, `disk-${id}`),
-        flags: ['--id', String(id), '--rack', `rack-${id}`, ...shared, ...flags(id)],
+        flags: ['--id', String(id), '--rack', `RACK${id}`, ...shared, ...flags(id)],
         ...(options.env === undefined ? {} : { env: options.env }),
         settings: { 'default.replication.factor': '3', 'min.insync.replicas': '2', ...settings },
       }))

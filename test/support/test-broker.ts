@@ -2,7 +2,7 @@
 // the same tests against Apache Kafka is how we know that they test what Kafka does.
 //
 //   LONGTAIL_TEST_BOOTSTRAP=HOST:PORT      one that runs already; tests that restart it are skipped
-//   LONGTAIL_TEST_BROKERS=3                so many of ours, a cluster; with LONGTAIL_LOCALSTACK_URL on DynamoDB and S3
+//   LONGTAIL_TEST_BROKERS=3                so many, a cluster; ours on DynamoDB and S3 with LONGTAIL_LOCALSTACK_URL
 //   LONGTAIL_TEST_BROKER=apache-kafka      Apache Kafka, from what scripts/peer/setup.ts installed
 
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before } from 'node:test'
 import { ApacheKafka } from '../../scripts/peer/apache-kafka.ts'
+import { ApacheKafkaCluster } from '../../scripts/peer/apache-kafka-cluster.ts'
 import { freePort } from './answering.ts'
 import { BrokerProcess } from './broker-process.ts'
 import { ClusterProcess } from './cluster-process.ts'
@@ -21,6 +22,11 @@ export interface TestBroker {
   /** Stops it in order, or kills it, and starts it on the same data. */
   restart(signal?: NodeJS.Signals): Promise<void>
 }
+
+/** So many brokers, wherever they come from. */
+export const brokerCount = Number(process.env['LONGTAIL_TEST_BROKERS'] ?? 1)
+
+const brokerIds = Array.from({ length: brokerCount }, (_, index) => index + 1)
 
 /** Settings under which the suites of clients run, here as on Apache Kafka. */
 export const suiteSettings = { 'num.partitions': '4', 'group.initial.rebalance.delay.ms': '0' }
@@ -74,39 +80,38 @@ export function testBroker(settings: Readonly<Record<string, string>> = suiteSet
 }
 
 async function startOurs(settings: Readonly<Record<string, string>>): Promise<Started> {
-  const count = Number(process.env['LONGTAIL_TEST_BROKERS'] ?? 1)
-  if (count > 1) return startCluster(count, settings)
+  if (brokerCount > 1) return startCluster(settings)
   const broker = await BrokerProcess.start({ settings })
   return { broker, dispose: () => broker.dispose() }
 }
 
-async function startCluster(count: number, settings: Readonly<Record<string, string>>): Promise<Started> {
+async function startCluster(settings: Readonly<Record<string, string>>): Promise<Started> {
   const url = process.env['LONGTAIL_LOCALSTACK_URL']
   const cluster = await ClusterProcess.start({
-    ids: Array.from({ length: count }, (_, index) => index + 1), settings,
+    ids: brokerIds, settings,
     ...(url === undefined ? {} : await localstackStores(url)),
   })
-  const members = [...cluster.brokers.values()]
+  return { broker: oneOf([...cluster.brokers.values()]), dispose: () => cluster.dispose() }
+}
+
+/** The brokers of a cluster, as if they were one. */
+function oneOf(members: readonly Started['broker'][]): Started['broker'] {
   return {
-    broker: {
-      get bootstrap() {
-        return members.map(({ bootstrap }) => bootstrap).join(',')
-      },
-      // One after another, so that there is always somebody to lead.
-      stop: async () => {},
-      async start(signal) {
-        for (const member of members) {
-          await member.stop(signal)
-          await member.start()
-        }
-      },
+    bootstrap: members.map(({ bootstrap }) => bootstrap).join(','),
+    // One after another, so that there is always somebody to lead.
+    stop: async () => {},
+    async start(signal) {
+      for (const member of members) {
+        await member.stop(signal)
+        await member.start()
+      }
     },
-    dispose: () => cluster.dispose(),
   }
 }
 
 async function startApacheKafka(settings: Readonly<Record<string, string>>): Promise<Started> {
   const directory = mkdtempSync(join(tmpdir(), 'apache-kafka-'))
+  if (brokerCount > 1) return startApacheKafkaCluster(directory, settings)
   const broker = new ApacheKafka({ directory, port: await freePort(), controllerPort: await freePort(), settings, heap: '512M' })
   await broker.start()
   const dispose = async () => {
@@ -114,4 +119,18 @@ async function startApacheKafka(settings: Readonly<Record<string, string>>): Pro
     rmSync(directory, { recursive: true, force: true })
   }
   return { broker, dispose }
+}
+
+async function startApacheKafkaCluster(directory: string, settings: Readonly<Record<string, string>>): Promise<Started> {
+  const cluster = await ApacheKafkaCluster.create({
+    directory, ids: brokerIds, heap: '512M',
+    // Ours always does this (KIP-392).
+    settings: { 'replica.selector.class': 'org.apache.kafka.common.replica.RackAwareReplicaSelector', ...settings },
+  })
+  await cluster.start()
+  const dispose = async () => {
+    await cluster.stop('SIGKILL')
+    rmSync(directory, { recursive: true, force: true })
+  }
+  return { broker: oneOf([...cluster.brokers.values()]), dispose }
 }
