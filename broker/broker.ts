@@ -141,7 +141,8 @@ export class Broker {
       metadata, rulesOf: member.rulesOf, partitionsPerChangeMax: limits.metadata.partitionsPerChangeMax,
     })
     const { hasSession } = member.around
-    const directory = coordinatorDirectory({ brokerId: config.id, image: () => metadata.image, hasSession })
+    const othersKnow = () => member.othersKnow()
+    const directory = coordinatorDirectory({ brokerId: config.id, image: () => metadata.image, hasSession, othersKnow })
     const groups = openGroups(runtime, { metadata, brokerConfig, directory })
     const router: Router = new Router({
       clock,
@@ -149,7 +150,7 @@ export class Broker {
         cluster: {
           brokerId: config.id, clusterId, get image() { return metadata.image }, metadata, config: brokerConfig, topicAdmin, partitionAdmin,
         },
-        partitions: fetchContext(config, runtime, { metadata, brokerConfig, partitions }),
+        partitions: fetchContext(config, runtime, { metadata, brokerConfig, partitions, othersKnow }),
         producerIds: new ProducerIds({ table, ...limits.producerIds }),
         groups, coordinators: directory,
         logDirectory: { path: config.data, space: () => disk.space(config.data) },
@@ -295,11 +296,11 @@ function storageOf(
 
 function fetchContext(
   config: Config, { clock, random, logger }: Runtime,
-  of: { readonly metadata: MetadataLog; readonly brokerConfig: BrokerConfig; readonly partitions: Partitions },
+  of: Pick<FetchContext, 'partitions' | 'othersKnow'> & { readonly metadata: MetadataLog; readonly brokerConfig: BrokerConfig },
 ): FetchContext {
-  const { metadata, brokerConfig, partitions } = of
+  const { metadata, brokerConfig, partitions, othersKnow } = of
   return {
-    brokerId: config.id, clock, partitions, turnedAway: new TurnedAway(limits.turnedAway),
+    brokerId: config.id, clock, partitions, othersKnow, turnedAway: new TurnedAway(limits.turnedAway),
     get image() {
       return metadata.image
     },

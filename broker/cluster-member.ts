@@ -3,7 +3,7 @@
 
 import type { BrokerConfig } from './cluster/broker-config.ts'
 import { Controller } from './cluster/controller.ts'
-import { aliveBrokers, type Image, isAlive, type PartitionImage } from './cluster/image.ts'
+import { aliveBrokers, type BrokerImage, type Image, isAlive, type PartitionImage } from './cluster/image.ts'
 import { planFence, planHandOver, planOffline, planRegistration, type Registration, type RulesOf } from './cluster/leadership.ts'
 import { Membership } from './cluster/membership.ts'
 import type { MetadataLog } from './cluster/metadata-log.ts'
@@ -18,7 +18,7 @@ import type { TermSurroundings } from './replication/leader-term.ts'
 import type { Partition } from './replication/partition.ts'
 import type { Partitions } from './replication/partitions.ts'
 import { ReplicaFetchers } from './replication/replica-fetchers.ts'
-import { type Clock, sleep } from './runtime/clock.ts'
+import { type Clock, sleep, within } from './runtime/clock.ts'
 import type { Logger } from './runtime/logger.ts'
 import type { Network } from './runtime/network.ts'
 import type { Uuid } from './runtime/random.ts'
@@ -52,6 +52,8 @@ export class ClusterMember {
   #membership: Membership | undefined
   #controller: Controller | undefined
   #poll: MetadataPoll | undefined
+  /** While the others are being told of a change. */
+  #telling: Promise<void> | undefined
 
   constructor(options: ClusterMemberOptions) {
     const { config, clock, network, logger, metadata, brokerConfig, rules } = options
@@ -103,14 +105,28 @@ export class ClusterMember {
     this.#fetchers.update(partition)
   }
 
-  /** Somebody has appended to the metadata log. */
-  hinted(sequence: number): void {
-    if (sequence > this.#options.metadata.image.sequence) this.#poll?.lookNow()
+  /** Somebody has appended to the metadata log. Resolves once that is known here, or a while later. */
+  async hinted(sequence: number): Promise<void> {
+    const { metadata, clock } = this.#options
+    if (sequence <= metadata.image.sequence) return
+    this.#poll?.lookNow()
+    await within(clock, limits.cluster.hintWaitMs, metadata.reached(sequence))
   }
 
   /** This process has. */
   appended(sequence: number): void {
-    this.#peers.hint(sequence)
+    const told = this.#peers.hint(sequence).then(() => {
+      if (this.#telling === told) this.#telling = undefined
+    })
+    this.#telling = told
+  }
+
+  /**
+   * Resolves once the others go by what this broker changed, or a moment later. Clients that are turned away ask any of them
+   * at once, and wait long before they ask again: to be told earlier would take them longer.
+   */
+  async othersKnow(): Promise<void> {
+    if (this.#telling !== undefined) await within(this.#options.clock, limits.cluster.newsMsMax, this.#telling)
   }
 
   /** Makes this start known, after which partitions take their roles. Throws `TableError`. */
@@ -170,16 +186,23 @@ export class ClusterMember {
 
   /** Hands over what it leads, where there is anybody, and waits until clients have heard of it. */
   async leave(): Promise<void> {
-    const { metadata, config, clock, logger } = this.#options
-    await this.#membership?.end()
+    const { metadata, config, logger } = this.#options
+    this.#membership?.rest()
     const own = metadata.image.brokers.get(config.id)
-    if (own === undefined || aliveBrokers(metadata.image).length < 2) return
     try {
-      await metadata.change((image) => ({ records: planFence(image, own, this.rulesOf), answer: undefined }))
-      await sleep(clock, limits.cluster.handOverMs)
+      // With the session still held: until others lead, this broker answers for what it has.
+      if (own !== undefined && aliveBrokers(metadata.image).length > 1) await this.#handOverAll(own)
     } catch (cause) {
       logger.warn({ cause }, 'nothing could be handed over; others take over once the session is over')
     }
+    await this.#membership?.end()
+  }
+
+  async #handOverAll(own: BrokerImage): Promise<void> {
+    const { metadata, clock } = this.#options
+    await metadata.change((image) => ({ records: planFence(image, own, this.rulesOf), answer: undefined }))
+    await this.othersKnow()
+    await sleep(clock, limits.cluster.handOverMs)
   }
 
   async stop(): Promise<void> {

@@ -38,13 +38,15 @@ export interface DirectoryOptions {
   image(): Image
   /** Whether this broker's session holds. */
   hasSession(): boolean
+  /** Resolves once the other brokers go by what this one changed, or a moment later. */
+  othersKnow(): Promise<void>
 }
 
 /**
  * Each shard goes to the serving broker that has the highest hash together with it: when a broker comes or goes, only its
  * own shards move.
  */
-export function coordinatorDirectory({ brokerId, image, hasSession }: DirectoryOptions): CoordinatorDirectory {
+export function coordinatorDirectory({ brokerId, image, hasSession, othersKnow }: DirectoryOptions): CoordinatorDirectory {
   return {
     brokerId,
     ownerOf(kind, shard) {
@@ -58,6 +60,7 @@ export function coordinatorDirectory({ brokerId, image, hasSession }: DirectoryO
       return { nodeId: owner.brokerId, host: owner.host, port: owner.port }
     },
     isCertain: () => image().brokers.size === 1 || hasSession(),
+    othersKnow,
   }
 }
 

@@ -52,8 +52,8 @@ export interface Served {
   readonly groups: Groups
   readonly coordinators: CoordinatorDirectory
   readonly logDirectory: LogDirectory
-  /** Another broker says that the metadata has changed. */
-  onHint(sequence: number): void
+  /** Another broker says that the metadata has changed. Resolves once that is known here, or a while later. */
+  onHint(sequence: number): Promise<void>
   /** What the router has handlers for, this list included. */
   apis(): readonly Api[]
 }

@@ -56,6 +56,10 @@ export const limits = {
     pollEveryMsMin: 10,
     /** A broker that stops waits so long for clients to hear where they are led to. */
     handOverMs: 150,
+    /** A broker that was told of a change answers after so long, whether the table shows it or not. */
+    hintWaitMs: 1_000,
+    /** Clients are turned away after so long, whether the other brokers know who leads now or not. */
+    newsMsMax: 250,
   },
   peers: {
     connectTimeoutMs: 2_000,

@@ -64,6 +64,11 @@ export class FetchRound {
     })
   }
 
+  /** Whether something is led elsewhere, and the client will look for it. */
+  get isTurnedAway(): boolean {
+    return this.#results.some(({ read }) => read.errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER)
+  }
+
   /**
    * Listens, from before the read on, so that nothing that arrives during it is missed. Wakes when `bytesMin` have
    * become readable since.

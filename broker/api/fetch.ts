@@ -50,6 +50,7 @@ export function fetch(context: FetchContext): HandlerOf<typeof fetchApi> {
       const round = new FetchRound(context, { request, follower }, targetsOf(context.image, opened, call.version))
       call.onSent((isTaken) => round.release({ isReusable: isTaken }))
       await readUntilEnough(context, round, { request, call })
+      if (follower === undefined && round.isTurnedAway) await context.othersKnow()
       return respond(context, opened, round.results)
     },
 

@@ -12,6 +12,8 @@ export interface PartitionContext {
   readonly image: Image
   readonly partitions: Partitions
   readonly turnedAway: TurnedAway
+  /** Resolves once the other brokers go by what this one changed, or a moment later. */
+  othersKnow(): Promise<void>
   /** The disk did not give what a client asked for; the client is told KAFKA_STORAGE_ERROR. */
   onUnreadable?(partition: Partition, cause: Error): void
 }

@@ -43,7 +43,11 @@ export function produce(context: PartitionContext): HandlerOf<typeof produceApi>
         for (const pending of appends) partitionResponses.push(await pending)
         responses.push({ name, topicId, partitionResponses })
       }
-      if (acks !== 0) return { responses, nodeEndpoints: leaderNodes(context.image, hintsIn(responses)) }
+      if (acks !== 0) {
+        const hints = hintsIn(responses)
+        if (hints.length > 0) await context.othersKnow()
+        return { responses, nodeEndpoints: leaderNodes(context.image, hints) }
+      }
       const failed = responses.flatMap(({ partitionResponses }) => partitionResponses).find(({ errorCode }) => errorCode !== ErrorCode.NONE)
       if (failed !== undefined) throw new RequestRefused(`a produce request with acks=0 failed with code ${failed.errorCode}`)
       return undefined

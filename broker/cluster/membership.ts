@@ -73,9 +73,14 @@ export class Membership {
     this.#running = Promise.all([kept, this.#serveOn()])
   }
 
+  /** Neither renews the session nor asks to serve again: the broker is about to leave. */
+  rest(): void {
+    this.#stopping.abort()
+  }
+
   /** Lets others have what this broker did without waiting for the session's end. */
   async end(): Promise<void> {
-    this.#stopping.abort()
+    this.rest()
     await this.#running
     await this.#session.release()
   }

@@ -39,6 +39,7 @@ export class MetadataLog {
   /** The floor is not moved before the log has come so far. */
   #snapshotAt = 0
   #last: Promise<unknown> = Promise.resolve()
+  #waiters: { readonly sequence: number; readonly resolve: () => void }[] = []
 
   private constructor(options: MetadataLogOptions) {
     this.#options = options
@@ -61,6 +62,12 @@ export class MetadataLog {
   /** Called after each change with the image that it led to, in order. */
   onChange(listener: (image: Image) => void): void {
     this.#listeners.add(listener)
+  }
+
+  /** Resolves once the image shows what was appended up to this item. */
+  reached(sequence: number): Promise<void> {
+    if (this.#image.sequence >= sequence) return Promise.resolve()
+    return new Promise((resolve) => this.#waiters.push({ sequence, resolve }))
   }
 
   /** Folds in what others appended. */
@@ -168,6 +175,10 @@ export class MetadataLog {
   #set(image: Image): void {
     this.#image = image
     for (const listener of this.#listeners) listener(image)
+    this.#waiters = this.#waiters.filter(({ sequence, resolve }) => {
+      if (sequence <= image.sequence) resolve()
+      return sequence > image.sequence
+    })
   }
 
   /** One refresh or change at a time: both read the image, wait, and advance it. */

@@ -21,6 +21,8 @@ export interface CoordinatorDirectory {
   ownerOf(kind: CoordinatorKind, shard: number): CoordinatorNode | ErrorCode
   /** Whether nobody else can own by now what is this broker's; absent: always. */
   isCertain?(): boolean
+  /** Resolves once whoever a client may ask next knows the owners as this broker does, or a moment later. */
+  othersKnow?(): Promise<void>
 }
 
 /** FNV-1a over the key's UTF-16 code units: cheap, and the same on every broker. */

@@ -82,6 +82,12 @@ export class Groups {
 
   /** The answer of the group, or the code that refuses the request as a whole. */
   async execute<R>(groupId: string, ask: Ask): Promise<R | ErrorCode> {
+    const answer = await this.#execute<R>(groupId, ask)
+    if (answer === ErrorCode.NOT_COORDINATOR) await this.#options.directory.othersKnow?.()
+    return answer
+  }
+
+  async #execute<R>(groupId: string, ask: Ask): Promise<R | ErrorCode> {
     const live = await this.#find(groupId)
     if (typeof live === 'number') return live
     const answer = await live.execute<R>(ask)

@@ -66,13 +66,13 @@ export class Peers {
     for (const broker of alive.values()) if (!this.#links.has(broker.brokerId)) this.#link(broker)
   }
 
-  /** Tells everybody that there is something new in the metadata log. */
-  hint(sequence: number): void {
+  /** Tells everybody that there is something new in the metadata log. Resolves once they go by it, or are not reached. */
+  async hint(sequence: number): Promise<void> {
     const { hintTimeoutMs: timeoutMs } = this.#options.limits
-    for (const { client } of this.#links.values()) {
+    await Promise.all([...this.#links.values()].map(async ({ client }) => {
       // Whoever does not hear of it looks by itself a moment later.
-      client?.call(metadataHintApi, { version: 0, request: { sequence }, timeoutMs }).then(({ release }) => release(), () => {})
-    }
+      await client?.call(metadataHintApi, { version: 0, request: { sequence }, timeoutMs }).then(({ release }) => release(), () => {})
+    }))
   }
 
   close(): void {

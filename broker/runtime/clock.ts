@@ -26,3 +26,13 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
     signal?.addEventListener('abort', wake)
   })
 }
+
+/** Resolves once `awaited` has, or after `waitMs`. What it rejects with is passed on while somebody waits. */
+export async function within(clock: Clock, waitMs: number, awaited: Promise<unknown>): Promise<void> {
+  const over = new AbortController()
+  try {
+    await Promise.race([awaited, sleep(clock, waitMs, over.signal)])
+  } finally {
+    over.abort()
+  }
+}
