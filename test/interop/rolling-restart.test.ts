@@ -86,6 +86,7 @@ describe('a rolling restart under clients of three makers', () => {
     const admin = await watching(cluster.bootstrap)
     const topics = kinds.map((_, index) => `steady-${index}`)
     try {
+      await until('everybody knows of everybody', async () => (await admin.brokerCount()) === brokerIds.length)
       await admin.createTopics(topics)
       kinds.forEach(({ name, program, producer, consumer }, index) => {
         const of = { topic: topics[index]!, group: topics[index]!, partitions, everyMs, producer, consumer }
@@ -163,6 +164,11 @@ async function watching(bootstrap: string) {
   const admin = kafkaOf(bootstrap).admin()
   await admin.connect()
   return {
+    /** The least that any broker knows of. */
+    async brokerCount(): Promise<number> {
+      const known = await Promise.all(bootstrap.split(',').map(brokersKnownTo))
+      return Math.min(...known)
+    },
     createTopics: (topics: readonly string[]) =>
       admin.createTopics({ topics: topics.map((topic) => ({ topic, numPartitions: partitions, replicationFactor: 3 })) }),
     async inSync(topics: readonly string[]): Promise<boolean> {
@@ -171,6 +177,16 @@ async function watching(bootstrap: string) {
       return all.length === topics.length * partitions && all.every(({ isr, leader }) => isr.length === brokerIds.length && leader >= 0)
     },
     disconnect: () => admin.disconnect(),
+  }
+}
+
+async function brokersKnownTo(address: string): Promise<number> {
+  const admin = kafkaOf(address).admin()
+  await admin.connect()
+  try {
+    return (await admin.describeCluster()).brokers.length
+  } finally {
+    await admin.disconnect()
   }
 }
 
