@@ -33,6 +33,8 @@ export const tableFaults: readonly Fault[] = [
         },
         async end() {
           const watching = sentDuring(watchedMs)
+          // No connection outlives so long a cut: what it held back goes with it, as when TCP has given up.
+          table.reset()
           scene.cluster.heal()
           const made = await topicMade(scene)
           const after = await watching
