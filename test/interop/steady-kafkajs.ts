@@ -15,7 +15,7 @@ function say(what: string, facts: readonly unknown[]): void {
 
 const kafka = new Kafka({
   clientId: 'steady', brokers: options.bootstrap.split(','), logLevel: logLevel.ERROR,
-  logCreator: () => ({ log }) => say('notice', [`${new Date().toISOString()} ${log.message} ${String(log['error'] ?? '')}`.trim()]),
+  logCreator: () => ({ log }) => say('notice', [`${log.timestamp} ${log.message} ${String(log['error'] ?? '')}`.trim()]),
 })
 const producer = kafka.producer({ allowAutoTopicCreation: false, ...options.producer })
 const consumer = kafka.consumer({ groupId: options.group, ...options.consumer })
@@ -41,7 +41,8 @@ async function produce(): Promise<void> {
 }
 
 async function read(): Promise<void> {
-  consumer.on('consumer.crash', ({ payload }) => say('error', [`consumer: ${payload.error}`]))
+  // It starts again by itself where what it met is retriable.
+  consumer.on('consumer.crash', ({ payload: { restart, error } }) => say(restart ? 'notice' : 'error', [`consumer: ${error}`]))
   consumer.on('consumer.group_join', ({ payload }) => say('assigned', payload.memberAssignment[topic] ?? []))
   consumer.on('consumer.rebalancing', () => say('revoked', []))
   await consumer.connect()
