@@ -62,7 +62,7 @@ async function startOurs(): Promise<Cluster> {
 
 async function startApacheKafka(): Promise<Cluster> {
   const directory = mkdtempSync(join(tmpdir(), 'apache-kafka-'))
-  const cluster = await (await ApacheKafkaCluster.create({ directory, heap: '512M' })).start()
+  const cluster = await (await ApacheKafkaCluster.create({ directory, heap: '512M', settings: { 'offsets.topic.num.partitions': '6' } })).start()
   const dispose = async () => {
     await cluster.stop('SIGKILL')
     rmSync(directory, { recursive: true, force: true })
@@ -193,5 +193,5 @@ async function brokersKnownTo(address: string): Promise<number> {
 }
 
 async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 60_000; !(await isSo()); await sleep(100)) assert.ok(Date.now() < deadline, `not within a minute: ${what}`)
+  for (const deadline = Date.now() + 120_000; !(await isSo()); await sleep(100)) assert.ok(Date.now() < deadline, `not within two minutes: ${what}`)
 }
