@@ -81,3 +81,17 @@ test('a partition record that does not follow the one before it stops the fold',
   const stale = { ...newPartition('id-one', 0, [1]), leaderEpoch: 5 }
   await assert.rejects(log.change(() => ({ records: [stale], answer: undefined })), /epoch 0, not 1/)
 })
+
+test('whoever waits for an item hears of it when the image shows it, and not before', async () => {
+  const table = new MemoryTable()
+  const [writer, reader] = [await open(table), await open(table)]
+  await writer.change(() => ({ records: topic('one'), answer: undefined }))
+  const sequence = writer.image.sequence
+  let heard = 0
+  for (const wanted of [sequence, sequence + 1]) void reader.reached(wanted).then(() => (heard = wanted))
+  await Promise.resolve()
+  assert.equal(heard, 0)
+  await reader.refresh()
+  assert.equal(heard, sequence)
+  await reader.reached(sequence)
+})

@@ -62,7 +62,8 @@ async function startOurs(): Promise<Cluster> {
 
 async function startApacheKafka(): Promise<Cluster> {
   const directory = mkdtempSync(join(tmpdir(), 'apache-kafka-'))
-  const cluster = await (await ApacheKafkaCluster.create({ directory, heap: '512M' })).start()
+  const settings = { 'offsets.topic.num.partitions': '6' }
+  const cluster = await (await ApacheKafkaCluster.create({ directory, heap: '512M', settings })).start()
   const dispose = async () => {
     await cluster.stop('SIGKILL')
     rmSync(directory, { recursive: true, force: true })
@@ -92,7 +93,8 @@ describe('a rolling restart under clients of three makers', () => {
         const of = { topic: topics[index]!, group: topics[index]!, partitions, everyMs, producer, consumer }
         clients.set(name, new SteadyClient(program, { bootstrap: cluster.bootstrap, ...of }))
       })
-      await until('everybody writes and reads', () => [...clients.values()].every(({ acked, reads }) => acked.length > 300 && reads.length > 300))
+      const hasBegun = ({ acked, reads }: SteadyClient) => acked.length > 300 && reads.length > 300
+      await until('everybody writes and reads', () => [...clients.values()].every(hasBegun))
       const phases = await restart(cluster, () => admin.inSync(topics))
       await Promise.all([...clients.values()].map((client) => client.stopProducing()))
       await until('everything is read', () => [...clients.values()].every(hasReadAll)).catch(() => {})
@@ -147,14 +149,16 @@ function print(t: TestContext, clients: ReadonlyMap<string, SteadyClient>, phase
       t.diagnostic([name, phase, count, gapMedianMs, gapMsMax, ackMedianMs, ackMsMax, readGapMsMax, verdict].join(' | '))
     }
     const { errors, notices, assignedAt } = client
-    t.diagnostic(`${name}: ${errors.length} errors, ${notices.length} notices, ${assignedAt.length} assignments, ${readAgain(client)} read again`)
+    const counts = [`${errors.length} errors`, `${notices.length} notices`, `${assignedAt.length} assignments`, `${readAgain(client)} read again`]
+    t.diagnostic(`${name}: ${counts.join(', ')}`)
     for (const [notice, count] of kindsOf(notices)) t.diagnostic(`${name}: ${count} x ${notice}`)
   }
 }
 
 /** Without what is different in each: times, numbers, addresses. */
 function kindsOf(notices: readonly string[]): Map<string, number> {
-  const kinds = Map.groupBy(notices, (notice) => notice.replace(/^\S*\d{2}:\d{2}:\S+ /, '').replace(/%3\|[\d.]+\|/, '').replace(/\d+/g, 'N').slice(0, 150))
+  const kindOf = (notice: string) => notice.replace(/^\S*\d{2}:\d{2}:\S+ /, '').replace(/%3\|[\d.]+\|/, '').replace(/\d+/g, 'N').slice(0, 150)
+  const kinds = Map.groupBy(notices, kindOf)
   return new Map([...kinds].map(([kind, all]) => [kind, all.length]))
 }
 
@@ -193,5 +197,7 @@ async function brokersKnownTo(address: string): Promise<number> {
 }
 
 async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 60_000; !(await isSo()); await sleep(100)) assert.ok(Date.now() < deadline, `not within a minute: ${what}`)
+  for (const deadline = Date.now() + 120_000; !(await isSo()); await sleep(100)) {
+    assert.ok(Date.now() < deadline, `not within two minutes: ${what}`)
+  }
 }
