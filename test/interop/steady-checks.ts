@@ -20,9 +20,9 @@ export interface Phase {
   readonly end: number
 }
 
-export function waitsOf({ acked, reads }: SteadyClient, { start, end }: Phase): Waits {
+export function waitsOf({ acked, reads }: Pick<SteadyClient, 'acked' | 'reads'>, { start, end }: Phase): Waits {
   const isWithin = (at: number) => at >= start && at < end
-  const gaps = gapsOf(acked.map(({ partition, ackedAt }) => ({ partition, at: ackedAt })), isWithin)
+  const gaps = gapsOf(acked.map(({ partition, ackedAt: at }) => ({ partition, at })), isWithin)
   const acks = acked.filter(({ ackedAt }) => isWithin(ackedAt)).map(({ sentAt, ackedAt }) => ackedAt - sentAt)
   acks.sort((one, other) => one - other)
   return {
@@ -48,7 +48,7 @@ function median(sorted: readonly number[]): number {
 }
 
 /** Everything that is not as it was promised, in words. */
-export function brokenPromises({ acked, reads, errors }: SteadyClient): string[] {
+export function brokenPromises({ acked, reads, errors }: Pick<SteadyClient, 'acked' | 'reads' | 'errors'>): string[] {
   const byPartition = Map.groupBy(reads, ({ partition }) => partition)
   const ackedByPartition = Map.groupBy(acked, ({ partition }) => partition)
   return [
@@ -68,8 +68,8 @@ function readsOutOfOrder(reads: readonly Read[]): string[] {
   for (const read of reads) {
     const { partition, offset, number, assignments } = read
     const isAgain = before !== undefined && offset <= before.offset
-    if (isAgain && assignments === before!.assignments) broken.push(`${partition}: offset ${offset} came after ${before!.offset}`)
-    if (!isAgain && offset !== (before?.offset ?? -1) + 1) broken.push(`${partition}: after offset ${before?.offset} came ${offset}`)
+    const mayStepBack = isAgain && assignments !== before!.assignments
+    if (!mayStepBack && offset !== (before?.offset ?? -1) + 1) broken.push(`${partition}: after offset ${before?.offset} came ${offset}`)
     // Where nothing is transactional, a record that is written once has its number as its offset.
     if (number !== offset) broken.push(`${partition}: offset ${offset} has number ${number}: written twice, lost, or out of order`)
     before = read
