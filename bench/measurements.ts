@@ -53,6 +53,15 @@ export interface ThroughputRun {
   readonly records: number
 }
 
+function loadName(direction: 'produce' | 'consume', { bytes, client }: Pick<ThroughputRun, 'bytes' | 'client'>): string {
+  return `${direction}, ${bytes === 1024 ? '1 KiB' : `${bytes} B`}, ${client.name}`
+}
+
+/** The sample of what producing costs. */
+export function producerCpu(run: Pick<ThroughputRun, 'bytes' | 'client'>): string {
+  return `${loadName('produce', run)}|cpu`
+}
+
 /** Produces a topic and reads it back: rates in MB/s of values, and the broker's processor seconds per GB. */
 export async function measureThroughput({ subject, client, bytes, records }: ThroughputRun, samples: Samples): Promise<void> {
   await withTopic(subject, async (topic) => {
@@ -63,7 +72,7 @@ export async function measureThroughput({ subject, client, bytes, records }: Thr
       // The broker may still be writing what it has acknowledged.
       await sleep(300)
       const cpu = subject.cpuSeconds() - before
-      const what = `${direction}, ${bytes === 1024 ? '1 KiB' : `${bytes} B`}, ${client.name}`
+      const what = loadName(direction, { bytes, client })
       note(samples, `${what}|rate`, moved / 1e6 / seconds)
       note(samples, `${what}|records`, count / seconds)
       note(samples, `${what}|cpu`, cpu / (moved / 1e9))

@@ -13,6 +13,7 @@ import type { Image } from './cluster/image.ts'
 import { MetadataLog } from './cluster/metadata-log.ts'
 import { PartitionAdmin } from './cluster/partition-admin.ts'
 import { ProducerIds } from './cluster/producer-ids.ts'
+import { Roster } from './cluster/roster.ts'
 import type { Rules } from './cluster/rules.ts'
 import { TopicAdmin } from './cluster/topic-admin.ts'
 import { ClusterMember, type Introduction } from './cluster-member.ts'
@@ -121,6 +122,8 @@ export class Broker {
       itemsPerSnapshot: limits.metadata.itemsPerSnapshot,
       onAppended: (sequence) => member.appended(sequence),
     })
+    const roster = new Roster({ clock, image: metadata.image, departedMs: limits.cluster.departedMs })
+    metadata.onChange((image) => roster.follow(image))
     const brokerConfig = new BrokerConfig({ brokerId: config.id, started: config.set, image: () => metadata.image })
     const member: ClusterMember = new ClusterMember({
       ...runtime, config, metadata, brokerConfig, incarnation: newUuid(random),
@@ -148,7 +151,8 @@ export class Broker {
       clock,
       handlers: handlersOf({
         cluster: {
-          brokerId: config.id, clusterId, get image() { return metadata.image }, metadata, config: brokerConfig, topicAdmin, partitionAdmin,
+          brokerId: config.id, clusterId, get image() { return metadata.image }, metadata, roster, config: brokerConfig,
+          topicAdmin, partitionAdmin, endingsKnown: () => member.endingsKnown(),
         },
         partitions: fetchContext(config, runtime, { metadata, brokerConfig, partitions, othersKnow }),
         producerIds: new ProducerIds({ table, ...limits.producerIds }),

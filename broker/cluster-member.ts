@@ -68,7 +68,7 @@ export class ClusterMember {
     }
     this.#peers = new Peers({
       network, clock, brokerId: config.id, limits: limits.peers, addresses: config.peer, image: () => metadata.image,
-      onRefused: (broker) => this.#suspect(broker.brokerId),
+      onRefused: ({ brokerId }) => this.#suspect(brokerId),
     })
     this.#fetchers = new ReplicaFetchers({
       clock, limits: limits.replication, rules, rejoin: options.rejoin, throttle: this.#throttle(),
@@ -127,6 +127,15 @@ export class ClusterMember {
    */
   async othersKnow(): Promise<void> {
     if (this.#telling !== undefined) await within(this.#options.clock, limits.cluster.newsMsMax, this.#telling)
+  }
+
+  /**
+   * Resolves once it is known whether a broker that was lost a moment ago has ended, or a moment later. A client that hears once
+   * more of a leader that is gone asks again after a second.
+   */
+  async endingsKnown(): Promise<void> {
+    const known = this.#peers.endingsKnown()
+    if (known !== undefined) await within(this.#options.clock, limits.cluster.newsMsMax, known)
   }
 
   /** Makes this start known, after which partitions take their roles. Throws `TableError`. */
@@ -211,13 +220,15 @@ export class ClusterMember {
   }
 
   /** Nobody listens where a broker was. Whoever notices says so: waiting for its session to end would only take longer. */
-  #suspect(brokerId: number): void {
+  async #suspect(brokerId: number): Promise<void> {
     const { metadata, logger } = this.#options
     const broker = metadata.image.brokers.get(brokerId)
     if (broker === undefined) return
-    this.#controller?.fence(broker, 'its process has ended').catch((cause: unknown) => {
+    try {
+      await this.#controller?.fence(broker, 'its process has ended')
+    } catch (cause) {
       logger.warn({ cause, broker: brokerId }, 'a broker that has ended could not be taken out')
-    })
+    }
   }
 }
 

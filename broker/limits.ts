@@ -51,6 +51,8 @@ export const limits = {
     unfenceAfterMs: 1_000,
     /** Leaders are given back to where they were placed so often. */
     balanceEveryMs: 10_000,
+    /** Clients are told of a broker for so long after it has gone. */
+    departedMs: 5_000,
     /** Looks at the metadata log, and the shortest time between two where others hint. */
     pollEveryMs: 250,
     pollEveryMsMin: 10,
@@ -58,7 +60,7 @@ export const limits = {
     handOverMs: 150,
     /** A broker that was told of a change answers after so long, whether the table shows it or not. */
     hintWaitMs: 1_000,
-    /** Clients are turned away after so long, whether the other brokers know who leads now or not. */
+    /** What clients are to hear waits so long at most: until the others know who leads, or until it is clear who is gone. */
     newsMsMax: 250,
   },
   peers: {
@@ -67,7 +69,7 @@ export const limits = {
     requestsInFlightMax: 100,
     /** Frames that are used again; of each connection, which has one fetch under way. */
     pooledBytesMax: 4 * MiB,
-    refusedAgainMs: 50,
+    refusedAgainMs: 15,
     reconnectMs: 1_000,
     hintTimeoutMs: 5_000,
   },

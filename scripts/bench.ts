@@ -24,6 +24,7 @@ import {
   measureStart,
   measureThroughput,
   note,
+  producerCpu,
   type Samples,
   type Sizes,
   startTopic,
@@ -93,16 +94,40 @@ const clusters: readonly ClusterSubject[] = values.brokers === '1' ? [] : [
 const subjects: readonly Subject[] = [...singles, ...clusters]
 const results = new Map<Subject, Samples>(subjects.map((subject) => [subject, new Map()]))
 
-/** Every broker once per run, each time another one first; the run before the first warms everything up. */
-async function alternate<S extends Subject>(
-  what: string, of: readonly S[], measure: (subject: S, samples: Samples) => Promise<void>,
-): Promise<void> {
-  for (let run = -1; of.length > 0 && run < sizes.runs; run++) {
+type Measure<S extends Subject> = (subject: S, samples: Samples) => Promise<void>
+
+/** How a broker is warmed up: not at all, with one run, or with as many as it takes for a sample to fall no more. */
+type WarmUp = 'none' | 'once' | { readonly until: string }
+
+/** Every broker once per run, each time another one first, after all were warmed up. */
+async function alternate<S extends Subject>(what: string, of: readonly S[], measure: Measure<S>, warm: WarmUp = 'once'): Promise<void> {
+  for (const subject of warm === 'none' ? [] : of) {
+    const runs = await warmUp(subject, measure, warm === 'once' ? undefined : warm.until)
+    console.error(`bench: ${what}, ${subject.name} is warm after ${runs} ${runs === 1 ? 'run' : 'runs'}`)
+  }
+  for (let run = 0; of.length > 0 && run < sizes.runs; run++) {
     for (let index = 0; index < of.length; index++) {
-      const subject = of[(index + run + 1) % of.length]!
-      await measure(subject, run < 0 ? new Map() : results.get(subject)!)
+      const subject = of[(index + run) % of.length]!
+      await measure(subject, results.get(subject)!)
     }
-    console.error(`bench: ${what}, ${run < 0 ? 'warm-up' : `run ${run + 1} of ${sizes.runs}`}`)
+    console.error(`bench: ${what}, run ${run + 1} of ${sizes.runs}`)
+  }
+}
+
+const warmUpsMax = 12
+/** So many runs in a row that are no better than the best by this share: the compilers of V8 and of the JVM are through. */
+const [noBetterMax, better] = [2, 0.1]
+
+async function warmUp<S extends Subject>(subject: S, measure: Measure<S>, settles: string | undefined): Promise<number> {
+  let [best, noBetter] = [Infinity, 0]
+  for (let run = 1; ; run++) {
+    const samples: Samples = new Map()
+    await measure(subject, samples)
+    const value = settles === undefined ? undefined : samples.get(settles)?.[0]
+    if (value === undefined || run === warmUpsMax) return run
+    noBetter = value > best * (1 - better) ? noBetter + 1 : 0
+    best = Math.min(best, value)
+    if (noBetter === noBetterMax) return run
   }
 }
 
@@ -110,9 +135,9 @@ async function everything(): Promise<void> {
   if (only.has('throughput')) {
     for (const bytes of values.bytes.split(',').map(Number)) {
       for (const client of clients) {
-        await alternate(`throughput, ${bytes} bytes, ${client.name}`, subjects, (subject, samples) =>
-          measureThroughput({ subject, client, bytes, records: sizes.records.get(bytes)! }, samples),
-        )
+        const measure = (subject: Subject, samples: Samples) =>
+          measureThroughput({ subject, client, bytes, records: sizes.records.get(bytes)! }, samples)
+        await alternate(`throughput, ${bytes} bytes, ${client.name}`, subjects, measure, { until: producerCpu({ bytes, client }) })
       }
     }
   }
@@ -120,7 +145,7 @@ async function everything(): Promise<void> {
     const run = { client: librdkafka, bytes: 1024, records: sizes.records.get(1024)! }
     await alternate('settled', subjects, (subject, samples) => measureSettled({ subject, ...run }, samples))
   }
-  if (only.has('latency')) await alternate('latency', subjects, (subject, samples) => measureLatency(subject, sizes, samples))
+  if (only.has('latency')) await alternate('latency', subjects, (subject, samples) => measureLatency(subject, sizes, samples), { until: 'latency p50' })
   if (only.has('throughput') || only.has('latency')) {
     await sleep(2000)
     for (const subject of subjects) {
@@ -134,7 +159,7 @@ async function everything(): Promise<void> {
     for (const subject of singles) topics.set(subject, await startTopic(subject))
     await alternate('start', singles, (subject, samples) => measureStart(subject, topics.get(subject)!, samples))
   }
-  if (only.has('failover')) await alternate('failover', clusters, measureFailover)
+  if (only.has('failover')) await alternate('failover', clusters, measureFailover, 'none')
 }
 
 try {

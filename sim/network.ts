@@ -124,7 +124,7 @@ export class SimNetwork {
         if (this.isCut(to.from, to.to) || this.isCut(to.to, to.from)) return
         const bound = this.#listeners.get(`${to.to}:${to.port}`)
         if (bound === undefined) {
-          scheduler.after(this.delayMs(), `connection ${number} is refused`, () => end(() => reject(new Error('ECONNREFUSED'))))
+          scheduler.after(this.delayMs(), `connection ${number} is refused`, () => end(() => reject(refused(to.to))))
           return
         }
         if (isOver) return
@@ -386,4 +386,9 @@ const nothing = new Uint8Array(0)
 function ends(link: string): [string, string] {
   const [from, to] = link.split('>')
   return [from!, to!]
+}
+
+/** As the system tells programs of it. */
+function refused(host: string): Error {
+  return Object.assign(new Error(`nobody listens on ${host}`), { code: 'ECONNREFUSED' })
 }

@@ -7,7 +7,7 @@
 //   v10 topic ids, v12 asking by them (KIP-516)    v13 an error for the whole answer (KIP-1102)
 
 import type { TopicImage } from '../cluster/image.ts'
-import { aliveBrokers, isAlive, topicNamed } from '../cluster/image.ts'
+import { isAlive, topicNamed } from '../cluster/image.ts'
 import { problemWithName } from '../cluster/topic-changes.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import { metadataApi, type MetadataRequest, type MetadataResponse } from '../protocol/messages/metadata.ts'
@@ -24,6 +24,7 @@ export function metadata(context: ClusterContext): HandlerOf<typeof metadataApi>
     api: metadataApi,
 
     async handle(request, call) {
+      await context.endingsKnown()
       const asked = request.topics
       const isForAll = asked === null || (call.version === 0 && asked.length === 0)
       if (!isForAll) await createMissing(context, request, asked)
@@ -43,7 +44,7 @@ export function metadata(context: ClusterContext): HandlerOf<typeof metadataApi>
 
 function response(context: ClusterContext, topics: readonly TopicAnswer[], request: MetadataRequest): MetadataResponse {
   return {
-    brokers: aliveBrokers(context.image).map((broker) => ({
+    brokers: context.roster.brokers(context.image).map((broker) => ({
       nodeId: broker.brokerId, host: broker.host, port: broker.port, rack: broker.rack,
     })),
     clusterId: context.clusterId,

@@ -30,8 +30,8 @@ export interface PeersOptions {
   /** Where a broker is reached, if not where it says. */
   readonly addresses: ReadonlyMap<number, Address>
   image(): Image
-  /** Nobody listens where this broker was: its process has ended. */
-  onRefused(broker: BrokerImage): void
+  /** Nobody listens where this broker was: its process has ended. Resolves once that has had its consequences. Never rejects. */
+  onRefused(broker: BrokerImage): Promise<void>
 }
 
 /** One life of a connection to a broker in one of its incarnations. */
@@ -39,6 +39,8 @@ interface Link {
   readonly broker: BrokerImage
   readonly stopping: AbortController
   client: BrokerClient | undefined
+  /** While it is not known why the connection was lost: whether the broker has ended. */
+  doubt: PromiseWithResolvers<void> | undefined
 }
 
 export class Peers {
@@ -75,6 +77,15 @@ export class Peers {
     }))
   }
 
+  /**
+   * Resolves once it is known of each broker whose connection was lost a moment ago whether its process has ended, with all that
+   * follows from it; or that this cannot be known now. Undefined: there is none.
+   */
+  endingsKnown(): Promise<unknown> | undefined {
+    const doubts = [...this.#links.values()].flatMap(({ doubt }) => doubt?.promise ?? [])
+    return doubts.length === 0 ? undefined : Promise.all(doubts)
+  }
+
   close(): void {
     for (const link of [...this.#links.values()]) this.#cut(link)
   }
@@ -82,11 +93,12 @@ export class Peers {
   #cut(link: Link): void {
     link.stopping.abort()
     link.client?.close()
+    this.#known(link)
     this.#links.delete(link.broker.brokerId)
   }
 
   #link(broker: BrokerImage): void {
-    const link: Link = { broker, stopping: new AbortController(), client: undefined }
+    const link: Link = { broker, stopping: new AbortController(), client: undefined, doubt: undefined }
     this.#links.set(broker.brokerId, link)
     void this.#keep(link)
   }
@@ -100,15 +112,23 @@ export class Peers {
         if (signal.aborted) return client.close()
         link.client = client
         refusals = 0
+        this.#known(link)
         await client.lost
         link.client = undefined
+        link.doubt = Promise.withResolvers()
         await sleep(clock, limits.refusedAgainMs, signal)
       } catch (cause) {
         refusals = cause instanceof BrokerUnreachable && cause.isRefused ? refusals + 1 : 0
-        if (refusals === 2) onRefused(broker)
+        if (refusals === 2) await onRefused(broker)
+        if (refusals !== 1) this.#known(link)
         await sleep(clock, refusals === 1 ? limits.refusedAgainMs : limits.reconnectMs, signal)
       }
     }
+  }
+
+  #known(link: Link): void {
+    link.doubt?.resolve()
+    link.doubt = undefined
   }
 
   #connect({ brokerId, host, port }: BrokerImage): Promise<BrokerClient> {

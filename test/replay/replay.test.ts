@@ -16,7 +16,7 @@ import { recordBatch } from '../support/record-batches.ts'
 import { createTopic, fetchOnce, offsetAt } from '../support/topic-reader.ts'
 import { WireClient } from '../support/wire-client.ts'
 import { assertRetriable, HistoryTopic, recordsPerBatch, type Replayed, replay } from './history-topic.ts'
-import { historyBytes, localBytes, slowdownMax, windowSeconds } from './settings.ts'
+import { historyBytes, localBytes, slowdownMax, windows, windowSeconds } from './settings.ts'
 
 const MiB = 2 ** 20
 const partitions = 4
@@ -228,7 +228,8 @@ describe(`a history of ${historyBytes / MiB} MiB of which ${localBytes / MiB} Mi
     const [without, during]: [number[], number[]] = [[], []]
     await timedProduce(client, topicId, 2)
     let replayed = 0
-    for (let window = 0; window < 3; window++) {
+    // Short windows in turn, and their medians: a disk that others use as well is slow for seconds at a time.
+    for (let window = 0; window < windows; window++) {
       without.push(percentile99(await timedProduce(client, topicId, windowSeconds)))
       const readers = startReaders(broker.bootstrap, topic)
       await sleep(1500)
@@ -236,17 +237,14 @@ describe(`a history of ${historyBytes / MiB} MiB of which ${localBytes / MiB} Mi
       during.push(percentile99(await timedProduce(client, topicId, windowSeconds)))
       replayed += readers.bytes() - before
       readers.stop()
-      await sleep(1000)
+      await sleep(500)
     }
     client.close()
-    const [alone, together] = [without, during].map((values) => values.toSorted((one, other) => one - other)[1]!) as [
-      number,
-      number,
-    ]
-    const shown = (values: readonly number[]) => values.map((value) => value.toFixed(2)).join(', ')
+    const [alone, together] = [median(without), median(during)]
+    const shown = (values: readonly number[]) => values.map((value) => value.toFixed(1)).join(', ')
     context.diagnostic(
       `p99 of produce: without ${shown(without)} ms, with ${shown(during)} ms; ratio of medians ${(together / alone).toFixed(2)}; ` +
-        `readers had ${(replayed / 1e6 / (3 * windowSeconds)).toFixed(0)} MB/s`,
+        `readers had ${(replayed / 1e6 / (windows * windowSeconds)).toFixed(0)} MB/s`,
     )
     assert.ok(replayed > 0, 'the readers read nothing')
     assert.ok(together <= alone * slowdownMax, `${together.toFixed(2)} ms against ${alone.toFixed(2)} ms`)
@@ -281,6 +279,10 @@ async function timedProduce(client: WireClient, topicId: string, seconds: number
 
 function percentile99(times: readonly number[]): number {
   return times.toSorted((one, other) => one - other)[Math.floor(times.length * 0.99)]!
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[values.length >> 1]!
 }
 
 function startReaders(bootstrap: string, topic: HistoryTopic): { bytes(): number; stop(): void } {

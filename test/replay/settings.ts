@@ -10,4 +10,7 @@ export const localBytes = Number(process.env['LONGTAIL_REPLAY_LOCAL_MIB'] ?? 64)
 export const slowdownMax = Number(process.env['LONGTAIL_REPLAY_SLOWDOWN'] ?? 1.25)
 
 /** Of each window in which produce is timed, in seconds. */
-export const windowSeconds = Number(process.env['LONGTAIL_REPLAY_WINDOW'] ?? 10)
+export const windowSeconds = Number(process.env['LONGTAIL_REPLAY_WINDOW'] ?? 5)
+
+/** How many windows there are with readers, and how many without. */
+export const windows = 9
