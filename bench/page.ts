@@ -17,9 +17,10 @@ const titles = { 1: 'One broker', 3: 'Three brokers' } as const
 const introduction = `# Benchmarks
 
 Each number is the median of several runs (the least and the most behind it), made in alternation in one run of the bench, after a
-warm-up that does not count: as many runs as it takes until two in a row are no better, at most 12. The clients are the same programs for each broker, and run on the same machine, so they share its cores
-with the brokers. \`ratio\` compares at equal flush policy: Longtail with durability=replicated leaves flushing to the system, as Kafka
-does. \`fsync\` is Longtail's default: acknowledged means on stable storage.
+warm-up that does not count: as many runs as it takes until two in a row are no better, at most 12. The clients are the same programs
+for each broker, and run on the same machine, so they share its cores with the brokers. \`ratio\` compares at equal flush policy:
+Longtail with durability=replicated leaves flushing to the system, as Kafka does. \`fsync\` is Longtail's default: acknowledged means on
+stable storage.
 
 Sealed segments go to the object store at a pace of their own, so part of that work comes after the run that made them; the row "and
 all that follows from it" waits for the end of it. CPU seconds are those of all threads of all brokers' processes (/proc/PID/stat) per GB

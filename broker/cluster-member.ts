@@ -13,8 +13,10 @@ import type { Config } from './config.ts'
 import { limits } from './limits.ts'
 import { Peers } from './net/peers.ts'
 import { CopyThrottle, namesReplica } from './replication/copy-throttle.ts'
+import { HandOverPace } from './replication/hand-over-pace.ts'
 import { IsrChanges } from './replication/isr-changes.ts'
 import type { TermSurroundings } from './replication/leader-term.ts'
+import { LeaderWatch } from './replication/leader-watch.ts'
 import type { Partition } from './replication/partition.ts'
 import type { Partitions } from './replication/partitions.ts'
 import { ReplicaFetchers } from './replication/replica-fetchers.ts'
@@ -52,6 +54,7 @@ export class ClusterMember {
   #membership: Membership | undefined
   #controller: Controller | undefined
   #poll: MetadataPoll | undefined
+  #leaderWatch: LeaderWatch<Partition> | undefined
   /** While the others are being told of a change. */
   #telling: Promise<void> | undefined
 
@@ -157,6 +160,11 @@ export class ClusterMember {
       metadata, clock, everyMs: rest.pollEveryMs, everyMsMin: rest.pollEveryMsMin,
       onFault: (cause) => logger.debug({ cause }, 'the metadata could not be looked at'),
     })
+    this.#leaderWatch = new LeaderWatch({
+      clock, partitions, everyMs: limits.replication.lookEveryMs, pace: new HandOverPace(limits.replication),
+      handOver: (cutOff) => this.#handOver(cutOff),
+      onFault: (cause) => logger.warn({ cause }, 'what followers do not reach could not be handed over'),
+    })
     this.#controller = new Controller({
       ...shared, hasSession: this.around.hasSession,
       onFault: (cause) => logger.debug({ cause }, 'the cluster could not be looked after'),
@@ -182,7 +190,7 @@ export class ClusterMember {
   }
 
   /** What followers cannot copy from this broker, one of them leads from now on. Throws `TableError`. */
-  async handOver(cutOff: readonly Partition[]): Promise<void> {
+  async #handOver(cutOff: readonly Partition[]): Promise<void> {
     const { metadata, config, logger } = this.#options
     const epochs = new Map(cutOff.map(({ topicId, partition, term }) => [`${topicId}/${partition}`, term?.leaderEpoch]))
     const isCutOff = (topicId: Uuid, { partition, leaderEpoch }: PartitionImage) => epochs.get(`${topicId}/${partition}`) === leaderEpoch
@@ -215,7 +223,10 @@ export class ClusterMember {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#controller?.stop(), this.#poll?.stop(), this.#fetchers.stop(), this.#isrChanges.stop()])
+    await Promise.all([
+      this.#controller?.stop(), this.#poll?.stop(), this.#leaderWatch?.stop(), this.#fetchers.stop(),
+      this.#isrChanges.stop(),
+    ])
     this.#peers.close()
   }
 

@@ -3,8 +3,6 @@ import type { ClusterMember } from './cluster-member.ts'
 import { limits } from './limits.ts'
 import { ClockWatch } from './log/log-retention.ts'
 import type { PartitionStore } from './partition-store.ts'
-import { HandOverPace } from './replication/hand-over-pace.ts'
-import type { Partition } from './replication/partition.ts'
 import type { Partitions } from './replication/partitions.ts'
 import { type Clock, sleep } from './runtime/clock.ts'
 import type { Logger } from './runtime/logger.ts'
@@ -17,7 +15,7 @@ export interface HousekeepingOptions {
   readonly partitions: Pick<Partitions, 'reopen' | 'isBroken' | typeof Symbol.iterator>
   readonly store: PartitionStore
   readonly tier: Tier
-  readonly member: Pick<ClusterMember, 'giveUp' | 'handOver'>
+  readonly member: Pick<ClusterMember, 'giveUp'>
 }
 
 /**
@@ -28,7 +26,6 @@ export class Housekeeping {
   readonly #options: HousekeepingOptions
   readonly #stopping = new AbortController()
   readonly #done: Promise<void>
-  readonly #pace = new HandOverPace<Partition>(limits.replication)
   #sweptAt = -Infinity
   #reopenedAt: number
 
@@ -51,7 +48,6 @@ export class Housekeeping {
       await this.#tidyPartitions(watch.isTrusted())
       if (!signal.aborted) await this.#reopen()
       if (!signal.aborted) await this.#giveUp()
-      if (!signal.aborted) await this.#handOver()
       if (!signal.aborted) await this.#purge()
       await sleep(clock, limits.partitions.housekeepingEveryMs, signal)
     }
@@ -62,7 +58,6 @@ export class Housekeeping {
     for (const partition of partitions) {
       if (this.#stopping.signal.aborted) return
       try {
-        partition.term?.look()
         await store.tidy(partition, { isClockTrusted })
       } catch (cause) {
         logger.warn({ topic: partition.topicName, partition: partition.partition, cause }, 'a partition could not be tidied')
@@ -77,21 +72,6 @@ export class Housekeeping {
       await member.giveUp((topicId, partition) => partitions.isBroken(topicId, partition))
     } catch (cause) {
       logger.warn({ cause }, 'partitions of a broken disk could not be handed over')
-    }
-  }
-
-  /** Nothing can be committed by a leader that its followers do not reach, and one of them may lead instead. */
-  async #handOver(): Promise<void> {
-    const { partitions, member, logger } = this.#options
-    const cutOff = [...partitions].filter((partition) => this.#pace.isDue(partition))
-    if (cutOff.length === 0) return
-    const terms = cutOff.map((partition) => ({ partition, term: partition.term }))
-    try {
-      await member.handOver(cutOff)
-      // One that nobody else can lead has stayed, and goes as soon as somebody can.
-      for (const { partition, term } of terms) if (term?.isOver) this.#pace.handedOver(partition)
-    } catch (cause) {
-      logger.warn({ cause }, 'what followers do not reach could not be handed over')
     }
   }
 

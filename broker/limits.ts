@@ -76,6 +76,8 @@ export const limits = {
   replication: {
     waitMsMax: 500,
     silenceMsMax: 2_000,
+    /** Leaders look for followers that are silent so often. */
+    lookEveryMs: 250,
     /** A leader that nobody reaches hands over after that silence; where this does not help, at last only so often. */
     handOverAfterMsMax: 120_000,
     /** With all that is around the records, an answer has room in a buffer that is used again. */

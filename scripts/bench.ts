@@ -101,7 +101,8 @@ type WarmUp = 'none' | 'once' | { readonly until: string }
 
 /** Every broker once per run, each time another one first, after all were warmed up. */
 async function alternate<S extends Subject>(what: string, of: readonly S[], measure: Measure<S>, warm: WarmUp = 'once'): Promise<void> {
-  for (const subject of warm === 'none' ? [] : of) {
+  for (const subject of of) {
+    if (warm === 'none') break
     const runs = await warmUp(subject, measure, warm === 'once' ? undefined : warm.until)
     console.error(`bench: ${what}, ${subject.name} is warm after ${runs} ${runs === 1 ? 'run' : 'runs'}`)
   }

@@ -6,22 +6,13 @@ import { ErrorCode } from '../../broker/protocol/error-code.ts'
 import { fetchApi } from '../../broker/protocol/messages/fetch.ts'
 import { findCoordinatorApi } from '../../broker/protocol/messages/find-coordinator.ts'
 import { heartbeatApi } from '../../broker/protocol/messages/heartbeat.ts'
-import { produceApi } from '../../broker/protocol/messages/produce.ts'
 import type { Wire } from '../../sim/wire.ts'
-import { aBatch } from '../support/a-batch.ts'
-import { leaderAccordingTo, makeTopic, SimCluster } from '../support/sim-cluster.ts'
+import { leaderAccordingTo, makeTopic, SimCluster, write } from '../support/sim-cluster.ts'
 
 const topic = 'orders'
 
 async function coordinatorAccordingTo(wire: Wire, group: string): Promise<number> {
   return (await wire.call(findCoordinatorApi, { keyType: 0, key: '', coordinatorKeys: [group] })).coordinators![0]!.nodeId
-}
-
-async function write(wire: Wire): Promise<number> {
-  const { responses } = await wire.call(produceApi, {
-    acks: -1, timeoutMs: 5_000, topicData: [{ name: topic, partitionData: [{ index: 0, records: [aBatch()] }] }],
-  }, { version: 12 })
-  return responses[0]!.partitionResponses[0]!.errorCode
 }
 
 async function read(wire: Wire): Promise<number> {
@@ -60,7 +51,7 @@ async function whenTurnedAway(cluster: SimCluster, id: number, { ask, look, refu
 }
 
 describe('a broker that stops in order', () => {
-  for (const [what, ask] of [['writes', write], ['reads', read]] as const) {
+  for (const [what, ask] of [['writes', (wire: Wire) => write(wire, topic)], ['reads', read]] as const) {
     test(`turns ${what} away once the other brokers know who leads instead`, async () => {
       const cluster = new SimCluster()
       await cluster.run(async () => {

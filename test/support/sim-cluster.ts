@@ -5,6 +5,7 @@ import { allRules } from '../../broker/cluster/rules.ts'
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
 import { createTopicsApi } from '../../broker/protocol/messages/create-topics.ts'
 import { metadataApi } from '../../broker/protocol/messages/metadata.ts'
+import { produceApi } from '../../broker/protocol/messages/produce.ts'
 import { BrokerHost, brokerPort, type World } from '../../sim/broker-host.ts'
 import { SimNetwork } from '../../sim/network.ts'
 import { SimObjects } from '../../sim/objects.ts'
@@ -12,6 +13,7 @@ import { SimProcess } from '../../sim/process.ts'
 import { Scheduler } from '../../sim/scheduler.ts'
 import { SimTable } from '../../sim/table.ts'
 import { Wire } from '../../sim/wire.ts'
+import { aBatch } from './a-batch.ts'
 
 const settings = { 'default.replication.factor': '3', 'min.insync.replicas': '2' }
 
@@ -69,4 +71,12 @@ export async function leaderAccordingTo(wire: Wire, name: string): Promise<numbe
   const asked = { topics: [{ name }], allowAutoTopicCreation: false }
   const { topics } = await wire.call(metadataApi, { ...asked, includeClusterAuthorizedOperations: false, includeTopicAuthorizedOperations: false })
   return topics[0]!.partitions[0]!.leaderId
+}
+
+/** A record for the topic's only partition, with acks=all. The code of the answer. */
+export async function write(wire: Wire, name: string, { timeoutMs = 5_000 } = {}): Promise<number> {
+  const { responses } = await wire.call(produceApi, {
+    acks: -1, timeoutMs, topicData: [{ name, partitionData: [{ index: 0, records: [aBatch()] }] }],
+  }, { version: 12 })
+  return responses[0]!.partitionResponses[0]!.errorCode
 }
