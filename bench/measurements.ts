@@ -105,18 +105,21 @@ async function cpuSecondsOfAWhile(subject: Subject): Promise<number> {
   return subject.cpuSeconds() - before
 }
 
-export async function measureLatency(subject: Subject, sizes: Sizes, samples: Samples): Promise<void> {
+/** At a steady rate, in records per second. */
+export async function measureLatency(
+  subject: Subject, { sizes, ratePerSecond }: { readonly sizes: Sizes; readonly ratePerSecond: number }, samples: Samples,
+): Promise<void> {
   await withTopic(subject, async (topic) => {
     const { p50, p99, p999 } = await steadyLatency({
       bootstrap: subject.bootstrap,
       topic,
-      ratePerSecond: 1000,
+      ratePerSecond,
       seconds: sizes.latencySeconds,
       bytes: 1024,
     })
-    note(samples, 'latency p50', p50 / 1000)
-    note(samples, 'latency p99', p99 / 1000)
-    note(samples, 'latency p99.9', p999 / 1000)
+    note(samples, `latency p50|${ratePerSecond}`, p50 / 1000)
+    note(samples, `latency p99|${ratePerSecond}`, p99 / 1000)
+    note(samples, `latency p99.9|${ratePerSecond}`, p999 / 1000)
   })
 }
 

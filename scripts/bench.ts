@@ -146,7 +146,12 @@ async function everything(): Promise<void> {
     const run = { client: librdkafka, bytes: 1024, records: sizes.records.get(1024)! }
     await alternate('settled', subjects, (subject, samples) => measureSettled({ subject, ...run }, samples))
   }
-  if (only.has('latency')) await alternate('latency', subjects, (subject, samples) => measureLatency(subject, sizes, samples), { until: 'latency p50' })
+  if (only.has('latency')) {
+    for (const ratePerSecond of clusters.length > 0 ? [100, 1000] : [1000]) {
+      const measure = (subject: Subject, samples: Samples) => measureLatency(subject, { sizes, ratePerSecond }, samples)
+      await alternate(`latency at ${ratePerSecond} records/s`, subjects, measure, { until: `latency p50|${ratePerSecond}` })
+    }
+  }
   if (only.has('throughput') || only.has('latency')) {
     await sleep(2000)
     for (const subject of subjects) {
