@@ -10,6 +10,13 @@ import { TcpProxy } from './proxy.ts'
 
 export const brokerIds = [1, 2, 3] as const
 
+export interface ClusterOptions {
+  /** DynamoDB and S3 there, in place of SQLite and a folder, with a proxy before the table. */
+  readonly localstackUrl?: string | undefined
+  /** Brokers reach each other past the proxies, which have the processor that copying is to be measured with. */
+  readonly arePeersDirect?: boolean
+}
+
 export class Cluster {
   readonly #processes: ClusterProcess
   readonly #ports: ReadonlyMap<number, number>
@@ -35,8 +42,7 @@ export class Cluster {
     this.table = of.table
   }
 
-  /** `localstackUrl`: DynamoDB and S3 there, in place of SQLite and a folder, with a proxy before the table. */
-  static async start({ localstackUrl }: { readonly localstackUrl?: string | undefined } = {}): Promise<Cluster> {
+  static async start({ localstackUrl, arePeersDirect = false }: ClusterOptions = {}): Promise<Cluster> {
     const ports = await freePorts(brokerIds)
     const clients = new Map<number, TcpProxy>()
     const peers = new Map<string, TcpProxy>()
@@ -44,9 +50,10 @@ export class Cluster {
       clients.set(to, await TcpProxy.open(ports.get(to)!))
       for (const from of brokerIds) if (from !== to) peers.set(`${from}>${to}`, await TcpProxy.open(ports.get(to)!))
     }
+    const portOf = (from: number, to: number) => (arePeersDirect ? ports.get(to)! : peers.get(`${from}>${to}`)!.port)
     const flags = (id: number): string[] => [
       '--advertise', `127.0.0.1:${clients.get(id)!.port}`,
-      ...brokerIds.filter((to) => to !== id).flatMap((to) => ['--peer', `${to}=127.0.0.1:${peers.get(`${id}>${to}`)!.port}`]),
+      ...brokerIds.filter((to) => to !== id).flatMap((to) => ['--peer', `${to}=127.0.0.1:${portOf(id, to)}`]),
     ]
     const table = localstackUrl === undefined ? undefined : await TcpProxy.open(Number(new URL(localstackUrl).port))
     const stores = table === undefined ? {} : await localstackStores(localstackUrl!, { tableUrl: `http://127.0.0.1:${table.port}` })

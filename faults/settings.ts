@@ -24,6 +24,8 @@ export function named(faults: readonly Fault[], name: string | undefined): reado
 /** What scripts/test-faults.ts hands over. */
 export const settings = {
   localstackUrl,
+  /** How long copies take is asked of the brokers alone. */
+  arePeersDirect: tailMib !== undefined,
   faults: named(known, only),
   /** How long each fault lasts, where not as long as it says. */
   seconds: seconds === undefined ? undefined : Number(seconds),

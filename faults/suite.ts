@@ -8,14 +8,14 @@ import { type Episode, runEpisode } from './episode.ts'
 import { type Failure, gapCellsOf, isLate, pageOf, reportOf } from './report.ts'
 import { settings } from './settings.ts'
 
-const { faults, localstackUrl, seconds, quietSeconds, gapFactor, rate, reportPath, acknowledgedMin } = settings
+const { faults, localstackUrl, arePeersDirect, seconds, quietSeconds, gapFactor, rate, reportPath, acknowledgedMin } = settings
 const episodes: Episode[] = []
 const failures: Failure[] = []
 let cluster: Cluster | undefined
 
 for (const fault of faults) {
   test(`${fault.name} (${fault.row})`, async (context) => {
-    cluster ??= await Cluster.start({ localstackUrl })
+    cluster ??= await Cluster.start({ localstackUrl, arePeersDirect })
     try {
       const episode = await runEpisode(fault, { cluster, rate, quietSeconds, seconds, gapFactor })
       episodes.push(episode)

@@ -81,23 +81,44 @@ const awaited = (topicId: string) => ({ topicId, replicas: brokerIds.length, wit
 /** Every partition has its part, acknowledged by all in sync. */
 async function fill(topicId: string, { cluster }: Scene, bytes: number): Promise<void> {
   const states = await inSync(cluster.observed, awaited(topicId))
-  await Promise.all(states.map(async ({ partition, leader }) => {
-    const wire = await WireClient.connect(cluster.addressOf(leader), 'fill')
-    let left = Math.ceil(bytes / partitions / batchBytes)
-    const value = Buffer.alloc(batchBytes, `${topicId}-${partition}`)
-    const send = async (): Promise<void> => {
-      while (left-- > 0) {
-        value.writeUInt32BE(left, 0)
-        const { responses: [topic] } = await wire.call(produceApi, {
-          acks: -1, timeoutMs: 30_000,
-          topicData: [{ topicId, name: '', partitionData: [{ index: partition, records: [recordBatch([{ value }])] }] }],
-        })
-        assert.equal(topic!.partitionResponses[0]!.errorCode, ErrorCode.NONE)
-      }
-    }
-    await Promise.all(Array.from({ length: inFlight }, send))
-    wire.close()
+  await Promise.all(states.map(async ({ partition }) => {
+    const left = { batches: Math.ceil(bytes / partitions / batchBytes) }
+    await Promise.all(Array.from({ length: inFlight }, () => send({ cluster, topicId, partition, left })))
   }))
+}
+
+interface Part {
+  readonly cluster: Cluster
+  readonly topicId: string
+  readonly partition: number
+  /** Of all that send to it. */
+  readonly left: { batches: number }
+}
+
+async function send({ cluster, topicId, partition, left }: Part): Promise<void> {
+  const value = Buffer.alloc(batchBytes, `${topicId}-${partition}`)
+  let wire = await leaderOf({ cluster, topicId, partition })
+  while (left.batches-- > 0) {
+    value.writeUInt32BE(left.batches, 0)
+    const records = [recordBatch([{ value }])]
+    for (let attempt = 1; ; attempt++) {
+      const { responses: [topic] } = await wire.call(produceApi, {
+        acks: -1, timeoutMs: 30_000, topicData: [{ topicId, name: '', partitionData: [{ index: partition, records }] }],
+      })
+      const { errorCode } = topic!.partitionResponses[0]!
+      if (errorCode === ErrorCode.NONE) break
+      // Leaders go back to where they were placed a few seconds after the start.
+      assert.ok(errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER && attempt < 10, `code ${errorCode}`)
+      wire.close()
+      wire = await leaderOf({ cluster, topicId, partition })
+    }
+  }
+  wire.close()
+}
+
+async function leaderOf({ cluster, topicId, partition }: Omit<Part, 'left'>): Promise<WireClient> {
+  const states = await inSync(cluster.observed, awaited(topicId))
+  return WireClient.connect(cluster.addressOf(states[partition]!.leader), 'fill')
 }
 
 /** The segments of a partition, one after another, are the same bytes on every broker. */

@@ -2,6 +2,7 @@
 // here before the next request says so; a partition whose log has to be cut back or begun anew sits out meanwhile.
 
 import { ErrorCode } from '../protocol/error-code.ts'
+import { apiVersionsApi } from '../protocol/messages/api-versions.ts'
 import { fetchApi } from '../protocol/messages/fetch.ts'
 import type { Api, GivenOf, ReadOf, Shape } from '../protocol/schema.ts'
 import { type Clock, sleep } from '../runtime/clock.ts'
@@ -182,15 +183,8 @@ export class ReplicaFetcher {
   }
 
   async #fetch(ready: ReadonlyMap<string, Copy>, wake: AbortSignal): Promise<{ readonly response: FetchReply; release(): void }> {
-    const { self, limits, connect, leader } = this.#options
-    if (this.#connection === undefined) {
-      const connection = await connect(leader)
-      if (wake.aborted) {
-        connection.close()
-        throw new Error('interrupted')
-      }
-      this.#connection = connection
-    }
+    const { self, limits } = this.#options
+    const connection = this.#connection ?? await this.#connect(wake)
     const topics = new Map<Uuid, WantedPartition[]>()
     for (const { follower } of ready.values()) {
       const { topicId } = follower.partition
@@ -198,7 +192,7 @@ export class ReplicaFetcher {
       if (partitions === undefined) topics.set(topicId, (partitions = []))
       partitions.push(follower.wanted())
     }
-    return this.#connection.call(fetchApi, {
+    return connection.call(fetchApi, {
       version: fetchVersion, timeoutMs: limits.waitMsMax + limits.silenceMsMax,
       request: {
         replicaState: { replicaId: self.brokerId, replicaEpoch: self.brokerEpoch() },
@@ -207,9 +201,25 @@ export class ReplicaFetcher {
       },
     })
   }
+
+  /** A fetch says that we keep up. The leader would wait for one whose answers do not reach us, so it has to be heard first. */
+  async #connect(wake: AbortSignal): Promise<BrokerConnection> {
+    const { limits, connect, leader } = this.#options
+    const connection = await connect(leader)
+    if (wake.aborted) {
+      connection.close()
+      throw new Error('interrupted')
+    }
+    this.#connection = connection
+    const request = { clientSoftwareName: 'longtail', clientSoftwareVersion: '1' }
+    const { release } = await connection.call(apiVersionsApi, { version: apiVersionsVersion, request, timeoutMs: limits.silenceMsMax })
+    release()
+    return connection
+  }
 }
 
 const fetchVersion = 18
+const apiVersionsVersion = 3
 
 function hasRecords({ records }: FetchedPartition): boolean {
   return records !== null && records.length > 0

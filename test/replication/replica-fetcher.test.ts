@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { PartitionLog } from '../../broker/log/partition-log.ts'
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
+import { apiVersionsApi } from '../../broker/protocol/messages/api-versions.ts'
 import { CopyThrottle } from '../../broker/replication/copy-throttle.ts'
 import { Partition } from '../../broker/replication/partition.ts'
 import { type BrokerConnection, ReplicaFetcher } from '../../broker/replication/replica-fetcher.ts'
@@ -25,11 +26,12 @@ interface Asked {
 }
 
 /** For one life: what is under way fails when it is closed. */
-function connection(onAsked: (asked: Asked) => void): BrokerConnection {
+function connection(onAsked: (asked: Asked) => void, { isHeard = true } = {}): BrokerConnection {
   const closed = Promise.withResolvers<never>()
   closed.promise.catch(() => {})
   return {
-    call: (_api: unknown, { request }: { readonly request: FetchRequest }) => {
+    call: (api: unknown, { request }: { readonly request: FetchRequest }) => {
+      if (api === apiVersionsApi) return isHeard ? Promise.resolve({ release() {} }) : closed.promise
       const answered = Promise.withResolvers<unknown>()
       let isReleased = false
       onAsked({
@@ -165,4 +167,18 @@ test('a copy that is throttled is not asked for until its bytes are paid for, an
   third.answer({})
   assert.deepEqual((await request()).wanted, [['one', 1], ['two', 1]])
   void fetcher.stop()
+})
+
+test('a leader that is not heard is not fetched from, or it would wait for who cannot copy', async () => {
+  const log = new LogWorld()
+  const { clock } = log
+  const asked: Asked[] = []
+  const fetcher = new ReplicaFetcher({
+    clock, limits, leader: 2, self: { brokerId: 1, brokerEpoch: () => 7 }, onSilence() {}, onFault() {}, rejoin: () => Promise.resolve(),
+    connect: () => Promise.resolve(connection((one) => asked.push(one), { isHeard: false })),
+  })
+  fetcher.add(await aFollower('a', { log: await log.open({ topicId: 'a', clock, directory: '/data/a' }), clock }), 3)
+  await clock.advance(5_000)
+  assert.equal(asked.length, 0)
+  await fetcher.stop()
 })
