@@ -13,7 +13,6 @@ import type { Image } from './cluster/image.ts'
 import { MetadataLog } from './cluster/metadata-log.ts'
 import { PartitionAdmin } from './cluster/partition-admin.ts'
 import { ProducerIds } from './cluster/producer-ids.ts'
-import { Roster } from './cluster/roster.ts'
 import type { Rules } from './cluster/rules.ts'
 import { TopicAdmin } from './cluster/topic-admin.ts'
 import { ClusterMember, type Introduction } from './cluster-member.ts'
@@ -119,11 +118,8 @@ export class Broker {
     const diskId = await diskIdentity(disk, random, { directory: config.data, brokerId: config.id, clusterId })
     const metadata = await MetadataLog.open({
       table, itemCharactersMax: limits.metadata.itemCharactersMax, attemptsMax: limits.metadata.changeAttemptsMax,
-      itemsPerSnapshot: limits.metadata.itemsPerSnapshot,
-      onAppended: (sequence) => member.appended(sequence),
+      itemsPerSnapshot: limits.metadata.itemsPerSnapshot, onAppended: (sequence) => member.appended(sequence),
     })
-    const roster = new Roster({ clock, image: metadata.image, departedMs: limits.cluster.departedMs })
-    metadata.onChange((image) => roster.follow(image))
     const brokerConfig = new BrokerConfig({ brokerId: config.id, started: config.set, image: () => metadata.image })
     const member: ClusterMember = new ClusterMember({
       ...runtime, config, metadata, brokerConfig, incarnation: newUuid(random),
@@ -151,8 +147,8 @@ export class Broker {
       clock,
       handlers: handlersOf({
         cluster: {
-          brokerId: config.id, clusterId, get image() { return metadata.image }, metadata, roster, config: brokerConfig,
-          topicAdmin, partitionAdmin, endingsKnown: () => member.endingsKnown(),
+          brokerId: config.id, clusterId, get image() { return metadata.image }, metadata, roster: member.roster,
+          config: brokerConfig, topicAdmin, partitionAdmin,
         },
         partitions: fetchContext(config, runtime, { metadata, brokerConfig, partitions, othersKnow }),
         producerIds: new ProducerIds({ table, ...limits.producerIds }),

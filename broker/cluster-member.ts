@@ -8,6 +8,7 @@ import { planFence, planHandOver, planOffline, planRegistration, type Registrati
 import { Membership } from './cluster/membership.ts'
 import type { MetadataLog } from './cluster/metadata-log.ts'
 import { MetadataPoll } from './cluster/metadata-poll.ts'
+import { Roster } from './cluster/roster.ts'
 import type { Rules } from './cluster/rules.ts'
 import type { Config } from './config.ts'
 import { limits } from './limits.ts'
@@ -47,6 +48,8 @@ export type Introduction = Pick<Registration, 'diskId' | 'host' | 'port' | 'isIn
 export class ClusterMember {
   readonly around: TermSurroundings
   readonly rulesOf: RulesOf
+  /** Whom clients are told of. */
+  readonly roster: Roster
   readonly #options: ClusterMemberOptions
   readonly #peers: Peers
   readonly #fetchers: ReplicaFetchers
@@ -73,6 +76,8 @@ export class ClusterMember {
       network, clock, brokerId: config.id, limits: limits.peers, addresses: config.peer, image: () => metadata.image,
       onRefused: ({ brokerId }) => this.#suspect(brokerId),
     })
+    const { departedMs, newsMsMax } = limits.cluster
+    this.roster = new Roster({ metadata, clock, departedMs, newsMsMax, endingsKnown: () => this.#peers.endingsKnown() })
     this.#fetchers = new ReplicaFetchers({
       clock, limits: limits.replication, rules, rejoin: options.rejoin, throttle: this.#throttle(),
       self: { brokerId: config.id, brokerEpoch: () => this.#membership?.brokerEpoch ?? -1 },
@@ -132,15 +137,6 @@ export class ClusterMember {
     if (this.#telling !== undefined) await within(this.#options.clock, limits.cluster.newsMsMax, this.#telling)
   }
 
-  /**
-   * Resolves once it is known whether a broker that was lost a moment ago has ended, or a moment later. A client that hears once
-   * more of a leader that is gone asks again after a second.
-   */
-  async endingsKnown(): Promise<void> {
-    const known = this.#peers.endingsKnown()
-    if (known !== undefined) await within(this.#options.clock, limits.cluster.newsMsMax, known)
-  }
-
   /** Makes this start known, after which partitions take their roles. Throws `TableError`. */
   async join(partitions: Partitions, introduction: Introduction): Promise<void> {
     const { config, clock, table, metadata, logger, incarnation } = this.#options
@@ -160,15 +156,20 @@ export class ClusterMember {
       metadata, clock, everyMs: rest.pollEveryMs, everyMsMin: rest.pollEveryMsMin,
       onFault: (cause) => logger.debug({ cause }, 'the metadata could not be looked at'),
     })
-    this.#leaderWatch = new LeaderWatch({
-      clock, partitions, everyMs: limits.replication.lookEveryMs, pace: new HandOverPace(limits.replication),
-      handOver: (cutOff) => this.#handOver(cutOff),
-      onFault: (cause) => logger.warn({ cause }, 'what followers do not reach could not be handed over'),
-    })
+    this.#leaderWatch = this.#watchLeaders(partitions)
     this.#controller = new Controller({
       ...shared, hasSession: this.around.hasSession,
       onFault: (cause) => logger.debug({ cause }, 'the cluster could not be looked after'),
       onFenced: ({ brokerId }, why) => logger.warn({ broker: brokerId, why }, 'a broker is taken for dead'),
+    })
+  }
+
+  #watchLeaders(partitions: Partitions): LeaderWatch<Partition> {
+    const { clock, logger } = this.#options
+    return new LeaderWatch({
+      clock, partitions, everyMs: limits.replication.lookEveryMs, pace: new HandOverPace(limits.replication),
+      handOver: (cutOff) => this.#handOver(cutOff),
+      onFault: (cause) => logger.warn({ cause }, 'what followers do not reach could not be handed over'),
     })
   }
 

@@ -13,8 +13,6 @@ export interface ClusterContext {
   readonly image: Image
   readonly metadata: MetadataLog
   readonly roster: Roster
-  /** Resolves once it is known whether brokers that were lost a moment ago have ended, and who leads then. */
-  endingsKnown(): Promise<void>
   readonly config: BrokerConfig
   readonly topicAdmin: TopicAdmin
   readonly partitionAdmin: PartitionAdmin

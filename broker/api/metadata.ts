@@ -24,7 +24,7 @@ export function metadata(context: ClusterContext): HandlerOf<typeof metadataApi>
     api: metadataApi,
 
     async handle(request, call) {
-      await context.endingsKnown()
+      await context.roster.settled()
       const asked = request.topics
       const isForAll = asked === null || (call.version === 0 && asked.length === 0)
       if (!isForAll) await createMissing(context, request, asked)

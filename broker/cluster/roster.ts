@@ -1,37 +1,43 @@
-import type { Clock } from '../runtime/clock.ts'
+import { type Clock, within } from '../runtime/clock.ts'
 import { aliveBrokers, type BrokerImage, type Image } from './image.ts'
+import type { MetadataLog } from './metadata-log.ts'
 
 export interface RosterOptions {
+  readonly metadata: Pick<MetadataLog, 'image' | 'onChange'>
   readonly clock: Clock
-  readonly image: Image
   /** Milliseconds for which a broker that has gone is listed. */
   readonly departedMs: number
+  /** Milliseconds for which clients wait at most until it is clear who is gone. */
+  readonly newsMsMax: number
+  /** Resolves once that is known of those that were lost a moment ago; undefined where there are none. */
+  endingsKnown(): Promise<unknown> | undefined
 }
 
 /**
- * The brokers that clients are told of: those that serve, and for a little longer those that did. When one is gone, librdkafka
- * learns the new leader of a partition and the list of brokers from one answer. It forgets a broker that is not listed, and
- * with it, until it asks again a second later, who leads what that broker led.
+ * What clients are told of brokers, so that those of a leader that was killed go on at once (docs/adr/0011). A client that hears of
+ * it once more asks again a second later: so it is told when it is known who is gone. And librdkafka learns the new leader and the
+ * list of brokers from one answer; it forgets a broker that is not listed, and with it who leads what that one led.
  */
 export class Roster {
   readonly #options: RosterOptions
-  #alive: ReadonlyMap<number, BrokerImage>
+  #alive: ReadonlySet<number>
   /** When they went, monotonic. At most as many as there are brokers. */
   readonly #departed = new Map<number, number>()
 
   constructor(options: RosterOptions) {
     this.#options = options
-    this.#alive = aliveIn(options.image)
+    this.#alive = aliveIn(options.metadata.image)
+    options.metadata.onChange((image) => this.#follow(image))
   }
 
-  /** There is a newer image. */
-  follow(image: Image): void {
-    const before = this.#alive
-    this.#alive = aliveIn(image)
-    for (const brokerId of before.keys()) if (!this.#alive.has(brokerId)) this.#departed.set(brokerId, this.#options.clock.monotonic())
+  /** Resolves once it is known whether brokers that were lost a moment ago have ended, and who leads then; or a moment later. */
+  async settled(): Promise<void> {
+    const { clock, newsMsMax, endingsKnown } = this.#options
+    const known = endingsKnown()
+    if (known !== undefined) await within(clock, newsMsMax, known)
   }
 
-  /** In the order of their ids. One that was unregistered is not listed any more. */
+  /** Those that serve, and for a while those that did, in the order of their ids; not one that was unregistered. */
   brokers(image: Image): readonly BrokerImage[] {
     const oldest = this.#options.clock.monotonic() - this.#options.departedMs
     for (const [brokerId, at] of this.#departed) if (at < oldest || this.#alive.has(brokerId)) this.#departed.delete(brokerId)
@@ -39,8 +45,14 @@ export class Roster {
     const listed = [...image.brokers.values()].filter(({ brokerId, isFenced }) => !isFenced || this.#departed.has(brokerId))
     return listed.sort((one, other) => one.brokerId - other.brokerId)
   }
+
+  #follow(image: Image): void {
+    const before = this.#alive
+    this.#alive = aliveIn(image)
+    for (const brokerId of before) if (!this.#alive.has(brokerId)) this.#departed.set(brokerId, this.#options.clock.monotonic())
+  }
 }
 
-function aliveIn(image: Image): ReadonlyMap<number, BrokerImage> {
-  return new Map(aliveBrokers(image).map((broker) => [broker.brokerId, broker]))
+function aliveIn(image: Image): ReadonlySet<number> {
+  return new Set(aliveBrokers(image).map(({ brokerId }) => brokerId))
 }
