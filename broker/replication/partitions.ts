@@ -30,6 +30,8 @@ export class Partitions {
   /** What is carried out, and what is to be. */
   #image: Image = emptyImage
   #wanted: Image = emptyImage
+  /** Replicas that are on their way out. A slow disk or bucket holds up whoever wants the same one back, and nobody else. */
+  readonly #removing = new Map<string, Promise<void>>()
   /** Roles that are being taken. */
   readonly #assuming = new Set<Promise<void>>()
   #isEnlisted = false
@@ -140,6 +142,7 @@ export class Partitions {
     for (const partition of this) partition.retire()
     await Promise.all([...this].map((partition) => this.#options.close(partition)))
     this.#topics.clear()
+    await Promise.all(this.#removing.values())
   }
 
   async #run(): Promise<void> {
@@ -158,7 +161,7 @@ export class Partitions {
   }
 
   async #reconcile(image: Image): Promise<void> {
-    await Promise.all([...this].filter((partition) => !this.#isIn(image, partition)).map((partition) => this.#remove(partition)))
+    for (const partition of [...this]) if (!this.#isIn(image, partition)) this.#remove(partition)
     for (const [key, { topicId, partition }] of this.#offline) {
       if (!this.#isIn(image, { topicId, partition })) this.#offline.delete(key)
     }
@@ -183,22 +186,22 @@ export class Partitions {
     return known !== undefined && this.#isOurs(known)
   }
 
-  async #remove(partition: Partition): Promise<void> {
+  #remove(partition: Partition): void {
     const { topicId } = partition
+    const key = keyOf(topicId, partition.partition)
     const partitions = this.#topics.get(topicId)
     partitions?.delete(partition.partition)
     if (partitions?.size === 0) this.#topics.delete(topicId)
     partition.retire()
-    try {
-      await this.#options.remove(partition)
-    } catch (cause) {
-      // A disk that gives no room back is no reason to keep the others from what the image gives them.
-      this.#options.onLeftBehind(partition, cause)
-    }
+    const removed = this.#options.remove(partition)
+      .catch((cause: unknown) => this.#options.onLeftBehind(partition, cause))
+      .finally(() => this.#removing.delete(key))
+    this.#removing.set(key, removed)
   }
 
   async #open(topic: TopicImage, partition: PartitionImage, known: { readonly isNew: boolean }): Promise<void> {
     const key = keyOf(topic.id, partition.partition)
+    await this.#removing.get(key)
     try {
       const open = await this.#options.open(topic, partition, known)
       let partitions = this.#topics.get(topic.id)

@@ -24,7 +24,7 @@ function received(message: Message<string, string, string, string>): ReceivedRec
 
 /** `protocol`: the group protocol of its members, classic or that of KIP-848. */
 export function platformaticClient(bootstrap: string, protocol: 'classic' | 'consumer'): ClientLibrary {
-  const common = { clientId: 'platformatic', bootstrapBrokers: [bootstrap], retries: 20, retryDelay: 100 }
+  const common = { clientId: 'platformatic', bootstrapBrokers: bootstrap.split(','), retries: 20, retryDelay: 100 }
   const admin = new Admin(common)
   const producer = new Producer({ ...common, serializers: stringSerializers })
   const idempotent = new Producer({ ...common, serializers: stringSerializers, idempotent: true })
@@ -41,7 +41,7 @@ export function platformaticClient(bootstrap: string, protocol: 'classic' | 'con
   return {
     compressions: ['none', 'gzip', 'snappy', 'lz4', 'zstd'],
     async createTopic(topic, partitions) {
-      await admin.createTopics({ topics: [topic], partitions, replicas: 1 })
+      await admin.createTopics({ topics: [topic], partitions, replicas: -1 })
     },
     async produce(topic, records, { compression = 'none', isIdempotent = false } = {}) {
       const messages = records.map(({ partition, key, value, headers, timestamp }) => ({

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { Admin } from '@platformatic/kafka'
 import { clientCases } from '../cases/client.cases.ts'
-import { consumerGroupSettings, testBroker } from '../support/test-broker.ts'
+import { brokerCount, consumerGroupSettings, testBroker } from '../support/test-broker.ts'
 import { crashingMember } from './crashing-member.ts'
 import { platformaticClient } from './platformatic-client.ts'
 
@@ -25,19 +25,19 @@ describe('@platformatic/kafka', () => {
   })
 
   test('administers topics, settings, records and groups', async () => {
-    const admin = new Admin({ clientId: 'admin', bootstrapBrokers: [broker.bootstrap], retries: 5 })
+    const admin = new Admin({ clientId: 'admin', bootstrapBrokers: broker.bootstrap.split(','), retries: 5 })
     const topic = `admin-${randomUUID()}`
     try {
       await admin.createTopics({
         topics: [topic],
         partitions: 2,
-        replicas: 1,
+        replicas: -1,
         configs: [{ name: 'retention.ms', value: '12345' }],
       })
-      await assert.rejects(admin.createTopics({ topics: [topic], partitions: 2, replicas: 1 }))
+      await assert.rejects(admin.createTopics({ topics: [topic], partitions: 2, replicas: -1 }))
       assert.ok((await admin.listTopics()).includes(topic))
-      const [brokerId] = (await admin.metadata({ topics: [topic], forceUpdate: true })).brokers.keys()
-      await admin.createPartitions({ topics: [{ name: topic, count: 3, assignments: [{ brokerIds: [brokerId!] }] }] })
+      const brokerIds = [...(await admin.metadata({ topics: [topic], forceUpdate: true })).brokers.keys()].slice(0, brokerCount)
+      await admin.createPartitions({ topics: [{ name: topic, count: 3, assignments: [{ brokerIds }] }] })
       const metadata = await admin.metadata({ topics: [topic], forceUpdate: true })
       assert.equal(metadata.topics.get(topic)?.partitionsCount, 3)
 

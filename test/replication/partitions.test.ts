@@ -20,6 +20,7 @@ function world() {
   const opened: string[] = []
   const removed: string[] = []
   const stuck = new Map<string, Error>()
+  const slow = new Map<string, Promise<void>>()
   const left: unknown[] = []
   const told: unknown[] = []
   const partitions = new Partitions({
@@ -35,6 +36,7 @@ function world() {
     async remove({ topicName }) {
       const fault = stuck.get(topicName)
       if (fault !== undefined) throw fault
+      await slow.get(topicName)
       removed.push(topicName)
     },
     onFault: (_topic, _partition, cause) => told.push(cause),
@@ -44,7 +46,7 @@ function world() {
     partitions.follow(image)
     await partitions.settled(image.sequence)
   }
-  return { faults, opened, removed, stuck, left, told, partitions, follow }
+  return { faults, opened, removed, stuck, slow, left, told, partitions, follow }
 }
 
 test('a partition that could not be opened is offline, and serves once it can be', async () => {
@@ -146,4 +148,39 @@ test('files that cannot be removed hold up nobody: the rest of the image is carr
   await follow(created(created(deleted, 'refunds'), 'audits'))
   assert.deepEqual(opened, ['orders', 'payments', 'refunds', 'audits'])
   await partitions.close()
+})
+
+test('a replica that is slow to go holds up only who wants that one back', async () => {
+  const { opened, removed, slow, partitions, follow } = world()
+  const bucket = Promise.withResolvers<void>()
+  slow.set('orders', bucket.promise)
+  const alone = created(emptyImage, 'orders')
+  await follow(alone)
+  const left = moved(alone, 'orders', [2])
+  await follow(left)
+  const more = created(left, 'payments')
+  await follow(more)
+  assert.equal(typeof partitions.leader('payments', 0), 'object', 'the next topic is served meanwhile')
+  const back = moved(more, 'orders', [2, 1])
+  partitions.follow(back)
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  assert.deepEqual([opened, removed], [['orders', 'payments'], []], 'not beside the copy that is still being removed')
+  bucket.resolve()
+  await partitions.settled(back.sequence)
+  assert.deepEqual([opened, removed], [['orders', 'payments', 'orders'], ['orders']])
+})
+
+test('closing waits for what is being removed', async () => {
+  const { removed, slow, partitions, follow } = world()
+  const bucket = Promise.withResolvers<void>()
+  slow.set('orders', bucket.promise)
+  const alone = created(emptyImage, 'orders')
+  await follow(alone)
+  await follow(moved(alone, 'orders', [2]))
+  const closing = partitions.close().then(() => removed.push('closed'))
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  assert.deepEqual(removed, [])
+  bucket.resolve()
+  await closing
+  assert.deepEqual(removed, ['orders', 'closed'])
 })

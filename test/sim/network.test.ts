@@ -147,7 +147,7 @@ describe('the simulated network', () => {
   test('refuses where nobody listens, and is late where the link is cut', async () => {
     const outcomes: string[] = []
     const dial = (port: number) => network.of(client, 'client').connect({ host: 'server', port }, 500)
-      .then(() => outcomes.push('stands'), (cause: Error) => outcomes.push(cause.message))
+      .then(() => outcomes.push('stands'), ({ code, message }: NodeJS.ErrnoException) => outcomes.push(code ?? message))
     void dial(2)
     await pass(10)
     assert.deepEqual(outcomes, ['ECONNREFUSED'])
