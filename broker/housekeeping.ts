@@ -2,6 +2,7 @@ import type { MetadataLog } from './cluster/metadata-log.ts'
 import type { ClusterMember } from './cluster-member.ts'
 import { limits } from './limits.ts'
 import { ClockWatch } from './log/log-retention.ts'
+import type { Uuid } from './runtime/random.ts'
 import type { PartitionStore } from './partition-store.ts'
 import type { Partitions } from './replication/partitions.ts'
 import { type Clock, sleep } from './runtime/clock.ts'
@@ -89,15 +90,19 @@ export class Housekeeping {
     try {
       const unpurged = [...metadata.image.unpurged]
       for (const [topicId, partitions] of unpurged) await tier.deleteTopic({ topicId, partitions })
-      await metadata.change((image) => ({
-        records: unpurged.filter(([topicId]) => image.unpurged.has(topicId)).map(([topicId]) => ({ type: 'topicPurged', topicId })),
-        answer: undefined,
-      }))
+      if (unpurged.length > 0) await this.#purged(unpurged.map(([topicId]) => topicId))
       if (clock.monotonic() - this.#sweptAt < limits.tier.sweepEveryMs) return
       this.#sweptAt = clock.monotonic()
       await tier.sweepDeletedTopics(clock.now())
     } catch (cause) {
       logger.warn({ cause }, 'deleted topics could not be swept from the object store')
     }
+  }
+
+  async #purged(topicIds: readonly Uuid[]): Promise<void> {
+    await this.#options.metadata.change((image) => ({
+      records: topicIds.filter((topicId) => image.unpurged.has(topicId)).map((topicId) => ({ type: 'topicPurged', topicId })),
+      answer: undefined,
+    }))
   }
 }

@@ -1,8 +1,9 @@
 // DeleteTopics, v1-v6: by name, and since v6 by id (KIP-516). The records are gone from this broker at once, from the
 // object store a while later (functions/sweep).
 
-import { topicNamed } from '../cluster/image.ts'
-import { refusal, type Refusal } from '../cluster/topic-changes.ts'
+import { type Image, topicNamed } from '../cluster/image.ts'
+import type { TopicOutcome } from '../cluster/topic-admin.ts'
+import { refusal } from '../cluster/topic-changes.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import { deleteTopicsApi, type DeleteTopicsRequest } from '../protocol/messages/delete-topics.ts'
 import { type Uuid, zeroUuid } from '../runtime/random.ts'
@@ -19,17 +20,12 @@ export function deleteTopics(context: ClusterContext): HandlerOf<typeof deleteTo
     api: deleteTopicsApi,
 
     async handle(request, call) {
-      const found = asked(request, call.version).map((one) => find(context, one))
-      const ids = found.flatMap((one) => ('code' in one ? [] : [one.topicId]))
-      const refusals = await context.topicAdmin.delete(ids)
-      const refusalOf = new Map(ids.map((id, index) => [id, refusals[index]]))
+      const topics = asked(request, call.version)
+      const outcomes = await context.topicAdmin.delete(topics.map((one) => (image) => find(image, one)))
       return {
-        responses: found.map((one) => {
-          const refused = 'code' in one ? one : refusalOf.get(one.topicId)
-          return {
-            name: one.name, topicId: one.topicId,
-            errorCode: refused?.code ?? ErrorCode.NONE, errorMessage: refused?.message ?? null,
-          }
+        responses: outcomes.map((outcome, index) => {
+          if ('code' in outcome) return { ...topics[index]!, errorCode: outcome.code, errorMessage: outcome.message }
+          return { name: outcome.topic.name, topicId: outcome.topic.id, errorCode: ErrorCode.NONE, errorMessage: null }
         }),
       }
     },
@@ -45,16 +41,12 @@ function asked(request: DeleteTopicsRequest, version: number): readonly Asked[] 
   return version >= 6 ? request.topics : request.topicNames.map((name) => ({ name, topicId: zeroUuid }))
 }
 
-function find(context: ClusterContext, one: Asked): Asked | (Asked & Refusal) {
-  if (one.name !== null && one.topicId !== zeroUuid) {
-    return { ...one, ...refusal(ErrorCode.INVALID_REQUEST, 'You may not specify both topic name and topic id.') }
+function find(image: Image, { name, topicId }: Asked): TopicOutcome {
+  if (name !== null && topicId !== zeroUuid) {
+    return refusal(ErrorCode.INVALID_REQUEST, 'You may not specify both topic name and topic id.')
   }
-  if (one.name !== null) {
-    const topic = topicNamed(context.image, one.name)
-    if (topic !== undefined) return { name: one.name, topicId: topic.id }
-    return { ...one, ...refusal(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, 'This server does not host this topic-partition.') }
-  }
-  const topic = context.image.topics.get(one.topicId)
-  if (topic !== undefined) return { name: topic.name, topicId: topic.id }
-  return { ...one, ...refusal(ErrorCode.UNKNOWN_TOPIC_ID, 'This server does not host this topic ID.') }
+  const topic = name === null ? image.topics.get(topicId) : topicNamed(image, name)
+  if (topic !== undefined) return { topic }
+  if (name !== null) return refusal(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, 'This server does not host this topic-partition.')
+  return refusal(ErrorCode.UNKNOWN_TOPIC_ID, 'This server does not host this topic ID.')
 }

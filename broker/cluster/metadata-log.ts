@@ -78,24 +78,32 @@ export class MetadataLog {
   /**
    * Decides on the newest image and appends. `decide` is pure: it is called again when someone else was first.
    * Throws `TableError` where the table is away or the outcome is unknown; the image then shows, later, what happened.
+   * Throws where the records do not follow from the image: they would stop whoever reads them, and are not written.
    */
   change<T>(decide: (image: Image) => Decision<T>): Promise<T> {
     return this.#inTurn(async () => {
+      // Whoever appends learns from a lost race that others were first; whoever refuses has to look.
+      let isNewest = false
       for (let attempt = 0; attempt < this.#options.attemptsMax; attempt++) {
         const { records, answer } = decide(this.#image)
-        if (records.length === 0) return answer
-        const items = this.#items(records)
-        const { committed } = await this.#options.table.commit([floorIs(this.#floor), ...items.map(({ write }) => write)])
-        if (committed) {
-          for (const item of items) this.#advance(item.sequence, item.records)
-          this.#options.onAppended?.(this.#image.sequence)
-          return answer
-        }
-        await this.#lookAtFloor()
+        if (records.length === 0 ? isNewest : await this.#append(records)) return answer
+        if (records.length > 0) await this.#lookAtFloor()
         await this.#catchUp()
+        isNewest = true
       }
       throw new TableError('away', `the metadata log was contended ${this.#options.attemptsMax} times in a row`)
     })
+  }
+
+  /** False where someone else was first. */
+  async #append(records: readonly MetadataRecord[]): Promise<boolean> {
+    const items = this.#items(records)
+    items.reduce((image, { sequence, records }) => fold(image, sequence, records), this.#image)
+    const { committed } = await this.#options.table.commit([floorIs(this.#floor), ...items.map(({ write }) => write)])
+    if (!committed) return false
+    for (const item of items) this.#advance(item.sequence, item.records)
+    this.#options.onAppended?.(this.#image.sequence)
+    return true
   }
 
   /** Moves the floor where enough has come behind it, and deletes what is below. Throws `TableError`. */

@@ -1,5 +1,5 @@
 import { ErrorCode } from '../protocol/error-code.ts'
-import { newUuid, type Random, type Uuid } from '../runtime/random.ts'
+import { newUuid, type Random } from '../runtime/random.ts'
 import type { BrokerConfig } from './broker-config.ts'
 import type { Image, TopicImage } from './image.ts'
 import type { MetadataLog } from './metadata-log.ts'
@@ -43,16 +43,25 @@ export class TopicAdmin {
     })
   }
 
-  /** Undefined: deleted. Throws `TableError`. */
-  async delete(topicIds: readonly Uuid[]): Promise<(Refusal | undefined)[]> {
+  /**
+   * Deletes what is found, each by the newest image: the topic that is gone, or why it is not. Whoever names one topic twice
+   * has made a mistake, and keeps it. Throws `TableError`.
+   */
+  async delete(finds: readonly ((image: Image) => TopicOutcome)[]): Promise<TopicOutcome[]> {
     const { metadata } = this.#options
-    const answer = await metadata.change((image) => {
-      const known = topicIds.map((id) => image.topics.has(id))
-      const records = topicIds.filter((_, index) => known[index]).map((topicId) => ({ type: 'topicDeleted' as const, topicId }))
-      return { records, answer: known }
+    const outcomes = await metadata.change((image) => {
+      const found = finds.map((find) => find(image))
+      const ids = found.flatMap((one) => ('topic' in one ? [one.topic.id] : []))
+      const repeated = new Set(ids.filter((id, index) => ids.indexOf(id) !== index))
+      const answer = found.map((one) => {
+        if ('code' in one || !repeated.has(one.topic.id)) return one
+        return refusal(ErrorCode.INVALID_REQUEST, `Topic ${one.topic.name} is named more than once.`)
+      })
+      const records = ids.filter((id) => !repeated.has(id)).map((topicId) => ({ type: 'topicDeleted' as const, topicId }))
+      return { records, answer }
     })
     await this.#options.settled(metadata.image.sequence)
-    return answer.map((isKnown) => (isKnown ? undefined : refusal(ErrorCode.UNKNOWN_TOPIC_ID, 'This server does not host this topic ID.')))
+    return outcomes
   }
 
   /** Undefined: done. Throws `TableError`. */

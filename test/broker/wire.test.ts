@@ -214,3 +214,15 @@ test('a topic that was deleted and made again is another one', async () => {
   assert.notEqual(known[0]!.topicId, id)
   assert.equal(errorName((await fetch(id, 0)).errorCode), 'UNKNOWN_TOPIC_ID')
 })
+
+test('a topic that is named twice is deleted neither time, and the broker goes on', async () => {
+  const { name, id } = await newTopic()
+  const deleted = async (...topics: { readonly name: string | null; readonly topicId: string }[]) => {
+    const { responses } = await client.call(deleteTopicsApi, { topics, topicNames: [], timeoutMs: 5000 })
+    return responses.map(({ errorCode }) => errorName(errorCode))
+  }
+  const [named, byId] = [{ name, topicId: zeroUuid }, { name: null, topicId: id }]
+  assert.deepEqual(await deleted(named, byId), ['INVALID_REQUEST', 'INVALID_REQUEST'])
+  assert.deepEqual(await deleted(byId, byId), ['INVALID_REQUEST', 'INVALID_REQUEST'])
+  assert.deepEqual(await deleted(byId, { name: 'unknown', topicId: zeroUuid }), ['NONE', 'UNKNOWN_TOPIC_OR_PARTITION'])
+})

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { configsOf, topicNamed } from '../../broker/cluster/image.ts'
+import { configsOf, type Image, topicNamed } from '../../broker/cluster/image.ts'
 import { MetadataLog } from '../../broker/cluster/metadata-log.ts'
 import type { MetadataRecord } from '../../broker/cluster/metadata-record.ts'
 import { newPartition } from '../../broker/cluster/placement.ts'
@@ -80,6 +80,24 @@ test('a partition record that does not follow the one before it stops the fold',
   await log.change(() => ({ records: topic('one'), answer: undefined }))
   const stale = { ...newPartition('id-one', 0, [1]), leaderEpoch: 5 }
   await assert.rejects(log.change(() => ({ records: [stale], answer: undefined })), /epoch 0, not 1/)
+})
+
+test('what does not follow is not written either: whoever reads the log goes on', async () => {
+  const table = new MemoryTable()
+  const log = await open(table)
+  await log.change(() => ({ records: topic('one'), answer: undefined }))
+  const gone: MetadataRecord = { type: 'topicDeleted', topicId: 'id-one' }
+  await assert.rejects(log.change(() => ({ records: [gone, gone], answer: undefined })), /deleted but unknown/)
+  await log.change(() => ({ records: [gone], answer: undefined }))
+  assert.equal((await open(table)).image.topics.size, 0)
+})
+
+test('nothing is refused because of what this broker has not heard of yet', async () => {
+  const table = new MemoryTable()
+  const [writer, reader] = [await open(table), await open(table)]
+  await writer.change(() => ({ records: topic('one'), answer: undefined }))
+  const refusing = (image: Image) => ({ records: [], answer: topicNamed(image, 'one') === undefined ? 'unknown' : 'known' })
+  assert.equal(await reader.change(refusing), 'known')
 })
 
 test('whoever waits for an item hears of it when the image shows it, and not before', async () => {
