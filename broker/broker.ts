@@ -182,6 +182,11 @@ export class Broker {
     return this.#partitions
   }
 
+  /** The cluster, as far as this one has read. */
+  get image(): Image {
+    return this.#member.image
+  }
+
   /** Whether this one looks after the cluster. */
   get isController(): boolean {
     return this.#member.isController

@@ -159,6 +159,11 @@ export class ClusterMember {
     this.#leaderWatch = this.#watchLeaders(partitions)
     this.#controller = new Controller({
       ...shared, hasSession: this.around.hasSession,
+      isRebalancing: () => this.#options.brokerConfig.flag('auto.replica.rebalance.enable'),
+      onDraining: ({ brokerId: broker, ...progress }) => {
+        if (progress.left === 0) logger.info({ broker }, 'a broker is empty, and can be stopped and unregistered')
+        else logger.info({ broker, ...progress }, 'a broker is being emptied')
+      },
       onFault: (cause) => logger.debug({ cause }, 'the cluster could not be looked after'),
       onFenced: ({ brokerId }, why) => logger.warn({ broker: brokerId, why }, 'a broker is taken for dead'),
     })
@@ -171,6 +176,11 @@ export class ClusterMember {
       handOver: (cutOff) => this.#handOver(cutOff),
       onFault: (cause) => logger.warn({ cause }, 'what followers do not reach could not be handed over'),
     })
+  }
+
+  /** The cluster, as far as this broker has read. */
+  get image(): Image {
+    return this.#options.metadata.image
   }
 
   /** Whether this broker looks after the cluster now. */

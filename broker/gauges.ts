@@ -1,4 +1,6 @@
 import type { Broker } from './broker.ts'
+import type { Image } from './cluster/image.ts'
+import { isMoving } from './cluster/reassignment.ts'
 import type { Metrics } from './metrics.ts'
 import { ErrorCode } from './protocol/error-code.ts'
 import type { LeaderTerm } from './replication/leader-term.ts'
@@ -20,6 +22,12 @@ export function addGauges(metrics: Metrics, broker: Broker): void {
   gauge('partitions_under_min_isr', 'Of those, with too few in sync to take writes', () =>
     led((term) => term.refusal(-1) !== ErrorCode.NONE))
   gauge('controller', '1 where this broker looks after the cluster', () => Number(broker.isController))
+  gauge('partitions_moving', 'Partitions of the cluster that are being reassigned', () =>
+    [...broker.image.topics.values()].flatMap(({ partitions }) => partitions).filter(isMoving).length)
+  metrics.gauge({
+    name: 'longtail_broker_replicas', help: 'Replicas of each broker of the cluster, those on their way out among them',
+    read: () => [...replicaCounts(broker.image)].map(([id, value]) => ({ labels: { broker: String(id) }, value })),
+  })
   gauge('session_held', '1 where this broker\'s session holds', () => Number(broker.hasSession))
   gauge('hot_bytes', 'Bytes of recent batches that are kept in memory', () => broker.hotBytes)
   gauge('tier_uploaded_bytes', 'Bytes uploaded since the start', () => broker.tierMetrics.uploadedBytes)
@@ -44,4 +52,12 @@ export function addGauges(metrics: Metrics, broker: Broker): void {
   perPartition('in_sync_replicas', 'In-sync replicas, where this broker leads; else 0', ({ term }) => term?.state.isr.length ?? 0)
   perPartition('high_watermark', 'The first offset that cannot be read yet', (partition) => partition.highWatermark)
   perPartition('tier_bytes', 'Bytes in the object store', (partition) => partition.tier?.bytes ?? 0)
+}
+
+function replicaCounts(image: Image): Map<number, number> {
+  const counts = new Map([...image.brokers.keys()].map((id) => [id, 0]))
+  for (const { partitions } of image.topics.values()) {
+    for (const id of partitions.flatMap(({ replicas }) => replicas)) counts.set(id, (counts.get(id) ?? 0) + 1)
+  }
+  return counts
 }

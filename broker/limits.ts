@@ -51,6 +51,8 @@ export const limits = {
     unfenceAfterMs: 1_000,
     /** Leaders are given back to where they were placed so often. */
     balanceEveryMs: 10_000,
+    /** Partitions that the controller moves off a broker, or to those that have fewer, at a time. */
+    movesMax: 16,
     /** Clients are told of a broker for so long after it has gone. */
     departedMs: 5_000,
     /** Looks at the metadata log, and the shortest time between two where others hint. */

@@ -2,13 +2,13 @@
 
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 
+export type GaugeLabels = { readonly topic: string; readonly partition: string } | { readonly broker: string }
+
 export interface GaugeReading {
   readonly name: string
   readonly help: string
-  /** One value, or one per partition. */
-  read(): number | Promise<number> | readonly {
-    readonly labels: { readonly topic: string; readonly partition: string }; readonly value: number
-  }[]
+  /** One value, or one per partition or broker. */
+  read(): number | Promise<number> | readonly { readonly labels: GaugeLabels; readonly value: number }[]
 }
 
 export class Metrics {
@@ -47,8 +47,8 @@ export class Metrics {
   }
 
   gauge({ name, help, read }: GaugeReading): void {
-    const gauge: Gauge<'topic' | 'partition'> = new Gauge({
-      name, help, registers: [this.#registry], labelNames: ['topic', 'partition'],
+    const gauge: Gauge<'topic' | 'partition' | 'broker'> = new Gauge({
+      name, help, registers: [this.#registry], labelNames: ['topic', 'partition', 'broker'],
       async collect() {
         const now = await read()
         gauge.reset()

@@ -1,7 +1,7 @@
 // Broker settings under Kafka's own names. They come from three places, the later winning: the default here, what the
 // process was started with (--set), and what AlterConfigs wrote to the metadata log, for all brokers or for one.
 
-import { configsOf, type Image } from './image.ts'
+import { configsOf, drainSetting, type Image } from './image.ts'
 import { type Setting, type SettingType, TopicConfig, topicSettings } from './topic-config.ts'
 
 /** The broker's name for the default of a topic setting, where it is not `log.` and the topic's own name. */
@@ -47,6 +47,8 @@ function positive(name: string, fallback: string, about: string): Setting {
 
 const own: readonly Setting[] = [
   setting('auto.create.topics.enable', 'boolean', 'true', { about: 'Whether asking for a topic makes it' }),
+  setting('auto.replica.rebalance.enable', 'boolean', 'false', { about: 'Whether replicas go to brokers that have fewer, by themselves' }),
+  setting(drainSetting, 'boolean', 'false', { about: 'For one broker: all that it has goes to others, and it gets nothing' }),
   setting('default.replication.factor', 'int', '1', { min: 1, max: 32767, about: 'Replicas of topics that are made automatically' }),
   setting('num.partitions', 'int', '1', { min: 1, max: 100_000, about: 'Partitions of topics that do not ask for a number' }),
   setting('group.initial.rebalance.delay.ms', 'int', '3000', { min: 0, max: intMax, about: 'How long a new group waits for more members' }),

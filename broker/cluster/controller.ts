@@ -1,6 +1,7 @@
 // What has to be done by somebody, now and then, for the whole cluster: take brokers for dead whose sessions are over, elect
-// where nobody leads, give leadership back to where it was placed, end reassignments whose copies are in sync. One broker at
-// a time holds the lease for it. Two at once are harmless: each change is decided on the newest metadata, and made once.
+// where nobody leads, give leadership back to where it was placed, end reassignments whose copies are in sync, move replicas off
+// brokers that are being emptied. One broker at a time holds the lease for it. Two at once are harmless: each change is decided
+// on the newest metadata, and made once.
 
 import { type Clock, sleep } from '../runtime/clock.ts'
 import type { Uuid } from '../runtime/random.ts'
@@ -12,10 +13,13 @@ import { sessionsPartition } from './membership.ts'
 import type { MetadataLog } from './metadata-log.ts'
 import type { MetadataRecord } from './metadata-record.ts'
 import { planFinishedReassignments } from './reassignment.ts'
+import { type DrainReport, ReplicaMover } from './replica-mover.ts'
 
 export interface ControllerLimits extends LeaseLimits {
   /** Milliseconds between two looks at whether leaders are where they were placed. */
   readonly balanceEveryMs: number
+  /** Partitions that the controller moves off a broker at a time. */
+  readonly movesMax: number
 }
 
 export interface ControllerOptions {
@@ -27,6 +31,9 @@ export interface ControllerOptions {
   readonly rulesOf: RulesOf
   /** Whether this broker's own session is held. */
   hasSession(): boolean
+  /** Whether replicas are to go to brokers that have fewer. */
+  isRebalancing(): boolean
+  onDraining(report: DrainReport): void
   onFault(cause: unknown): void
   onFenced(broker: BrokerImage, why: string): void
 }
@@ -34,6 +41,7 @@ export interface ControllerOptions {
 export class Controller {
   readonly #options: ControllerOptions
   readonly #lease: Lease
+  readonly #mover: ReplicaMover
   readonly #stopping = new AbortController()
   readonly #done: Promise<void>
   /** Everybody watches, so that whoever takes over knows who else is silent: the controller and a leader may be one broker. */
@@ -45,6 +53,7 @@ export class Controller {
   constructor(options: ControllerOptions) {
     const { table, clock, incarnation, limits, onFault } = options
     this.#options = options
+    this.#mover = new ReplicaMover({ ...options, ...limits, reportEveryMs: limits.balanceEveryMs })
     this.#watch = new LeaseWatch(limits)
     this.#watchedAt = clock.monotonic()
     this.#balancedAt = clock.monotonic()
@@ -125,6 +134,7 @@ export class Controller {
     }
     await this.#change((image) => planElections(image, [], rulesOf))
     await this.#change((image) => planFinishedReassignments(image, rulesOf))
+    await this.#mover.look(now)
     await metadata.tidy()
     if (now - this.#balancedAt < limits.balanceEveryMs) return
     this.#balancedAt = now

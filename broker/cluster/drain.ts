@@ -1,19 +1,17 @@
 // Takes everything from a broker, so that it can be switched off: each of its replicas goes to another broker, by reassignments
-// as any operator may ask for. To be planned again and again, a few at a time, until nothing is left:
-//
-//   drainProgress -> is anything left?  planDrain -> reassign what it says  wait  (again)
+// as any operator may ask for. The controller plans again and again, a few at a time, until nothing is left (replica-mover.ts).
 //
 // A replica takes the place of the one that leaves, in the order of leaders too, and goes to a rack in which the partition
 // has none yet, where there is one; of those to the broker with the fewest replicas.
 
-import { aliveBrokers, type Image, type PartitionImage, targetReplicas } from './image.ts'
+import { type Image, type PartitionImage, takingBrokers, targetReplicas } from './image.ts'
 import { leastBy } from './least-by.ts'
 import { rackOf } from './placement.ts'
 import type { WantedReassignment } from './reassignment.ts'
 
 export interface DrainPlan {
   readonly moves: readonly WantedReassignment[]
-  /** Partitions that have a replica on every broker that serves: nobody is left to take another. */
+  /** Partitions that have a replica on every broker that may take one: nobody is left for another. */
   readonly stuck: readonly { readonly topic: string; readonly partition: number }[]
 }
 
@@ -62,7 +60,7 @@ function takerOf(
   image: Image, of: { readonly replicas: readonly number[]; readonly brokerId: number; readonly loads: ReadonlyMap<number, number> },
 ): number | undefined {
   const { replicas, brokerId, loads } = of
-  const takers = aliveBrokers(image).filter((one) => one.brokerId !== brokerId && !replicas.includes(one.brokerId))
+  const takers = takingBrokers(image).filter((one) => one.brokerId !== brokerId && !replicas.includes(one.brokerId))
   if (takers.length === 0) return undefined
   const racks = replicas.filter((id) => id !== brokerId).map((id) => {
     const broker = image.brokers.get(id)
@@ -72,8 +70,8 @@ function takerOf(
   return leastBy(takers, (one) => inRack(rackOf(one)), (one) => loads.get(one.brokerId) ?? 0).brokerId
 }
 
-/** How many replicas each broker has, or is to have. */
-function loadsOf(image: Image): Map<number, number> {
+/** How many replicas each broker has, or is to have; those that have none are not in it. */
+export function loadsOf(image: Image): Map<number, number> {
   const loads = new Map<number, number>()
   for (const { partitions } of image.topics.values()) {
     for (const id of partitions.flatMap(targetReplicas)) loads.set(id, (loads.get(id) ?? 0) + 1)

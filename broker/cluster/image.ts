@@ -69,6 +69,19 @@ export function aliveBrokers(image: Image): readonly BrokerImage[] {
   return [...image.brokers.values()].filter(({ isFenced }) => !isFenced).sort((one, other) => one.brokerId - other.brokerId)
 }
 
+/** Set for one broker: everything that it has is to go to others. */
+export const drainSetting = 'broker.drain'
+
+/** Whether a broker is being emptied. */
+export function isDraining(image: Image, brokerId: number): boolean {
+  return configsOf(image, { kind: 'broker', name: String(brokerId) }).get(drainSetting) === 'true'
+}
+
+/** Of the brokers that serve those that may get replicas. */
+export function takingBrokers(image: Image): readonly BrokerImage[] {
+  return aliveBrokers(image).filter(({ brokerId }) => !isDraining(image, brokerId))
+}
+
 /** The replicas that a partition had before its reassignment began, or that it has where there is none. */
 export function settledReplicas({ replicas, adding }: Pick<PartitionImage, 'replicas' | 'adding'>): readonly number[] {
   return adding === undefined ? replicas : replicas.filter((id) => !adding.includes(id))
@@ -153,7 +166,7 @@ function foldRecord(draft: Draft, record: MetadataRecord, fresh: Map<Uuid, Parti
   }
 }
 
-function foldBroker({ brokers, sequence }: Draft, record: BrokerRegistered | BrokerFenced | BrokerUnfenced | BrokerRemoved): void {
+function foldBroker({ brokers, configs, sequence }: Draft, record: BrokerRegistered | BrokerFenced | BrokerUnfenced | BrokerRemoved): void {
   const { brokerId } = record
   if (record.type === 'brokerRegistered') {
     const { type: _, ...broker } = record
@@ -164,6 +177,8 @@ function foldBroker({ brokers, sequence }: Draft, record: BrokerRegistered | Bro
   if (broker === undefined) throw new Error(`metadata log: ${record.type} of the unknown broker ${brokerId}`)
   if (record.type === 'brokerRemoved') {
     brokers.delete(brokerId)
+    // A later one of that number is another broker, and is not to be emptied because this one was.
+    configs.delete(configKey({ kind: 'broker', name: String(brokerId) }))
     return
   }
   if (broker.brokerEpoch !== record.brokerEpoch) {

@@ -7,12 +7,14 @@
 //
 // Of those that are as good as each other up to there, only some are asked what they share (candidate-order.ts).
 //
+// A broker that is being emptied gets none, unless there would be too few otherwise.
+//
 // Of the brokers of a partition, the one that leads the fewest comes first. So brokers have as many of a topic as any other,
 // give or take one, where racks are equal; and all of it follows from the image, so whoever decides decides the same.
 
 import { type Candidate, CandidateOrder } from './candidate-order.ts'
 import { evenLeaders } from './even-leaders.ts'
-import { aliveBrokers, type BrokerImage, type Image, targetReplicas, type TopicImage } from './image.ts'
+import { aliveBrokers, type BrokerImage, type Image, isDraining, targetReplicas, type TopicImage } from './image.ts'
 import { leastBy } from './least-by.ts'
 import type { PartitionChanged } from './metadata-record.ts'
 
@@ -27,11 +29,14 @@ export interface WantedPlaces {
 /** Places replicas on the brokers that serve, and takes account of what it has placed. */
 export class ReplicaPlacer {
   readonly #candidates: readonly Candidate[]
+  /** Those that are not being emptied. */
+  readonly #open: readonly Candidate[]
   readonly #byId: ReadonlyMap<number, Candidate>
   #looks = 0
 
   constructor(image: Image) {
     this.#candidates = aliveBrokers(image).map((broker) => ({ brokerId: broker.brokerId, rack: rackOf(broker), replicas: 0, leads: 0 }))
+    this.#open = this.#candidates.filter(({ brokerId }) => !isDraining(image, brokerId))
     this.#byId = new Map(this.#candidates.map((one) => [one.brokerId, one]))
     for (const topic of image.topics.values()) {
       for (const partition of topic.partitions) this.#count(targetReplicas(partition))
@@ -48,7 +53,8 @@ export class ReplicaPlacer {
     const counts = new TopicCounts()
     for (const partition of topic?.partitions ?? []) counts.add(targetReplicas(partition))
     const led = new Map(counts.leads)
-    const order = new CandidateOrder(this.#candidates, counts.replicas)
+    const takers = this.#open.length >= replicationFactor ? this.#open : this.#candidates
+    const order = new CandidateOrder(takers, counts.replicas)
     const places = Array.from({ length: partitions }, () => {
       const chosen: Candidate[] = []
       while (chosen.length < replicationFactor) chosen.push(order.next(chosen, ({ brokerId }) => counts.shared(brokerId, chosen)))

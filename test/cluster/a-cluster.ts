@@ -1,7 +1,9 @@
+import { strict as assert } from 'node:assert'
 import { emptyImage, fold, type Image, type PartitionImage } from '../../broker/cluster/image.ts'
 import { planRegistration, type Registration } from '../../broker/cluster/leadership.ts'
 import type { MetadataRecord, PartitionChanged } from '../../broker/cluster/metadata-record.ts'
 import { newPartition } from '../../broker/cluster/placement.ts'
+import { planReassignment, type WantedReassignment } from '../../broker/cluster/reassignment.ts'
 
 export const strict = { minIsr: 2, isUncleanElectionAllowed: false }
 export const rulesOf = () => strict
@@ -21,6 +23,30 @@ export function aCluster({ brokers, replicas }: { readonly brokers: number; read
   return apply(image, [
     { type: 'topicCreated', topicId: 't', name: 't' }, ...replicas.map((ids, partition) => newPartition('t', partition, ids)),
   ])
+}
+
+/** Brokers from 1 on, each in one of the racks. */
+export function clusterIn(racks: readonly (string | null)[]): Image {
+  return fold(emptyImage, 1, racks.map((rack, index) => ({
+    type: 'brokerRegistered' as const, brokerId: index + 1, incarnation: 'i', diskId: 'd', host: 'h', port: 1, rack,
+  })))
+}
+
+export function withTopic(image: Image, name: string, replicas: readonly (readonly number[])[]): Image {
+  return apply(image, [{ type: 'topicCreated', topicId: name, name }, ...replicas.map((ids, index) => newPartition(name, index, ids))])
+}
+
+export function withSetting(image: Image, broker: string, name: string, value: string | null): Image {
+  return apply(image, [{ type: 'configChanged', resource: { kind: 'broker', name: broker }, changes: [[name, value]] }])
+}
+
+/** Begins each of the moves, which must be possible. */
+export function begun(image: Image, moves: readonly WantedReassignment[]): Image {
+  return moves.reduce((before, move) => {
+    const record = planReassignment(before, move, { mayChangeFactor: false, rulesOf })
+    assert.ok(record !== undefined && 'type' in record)
+    return apply(before, [record])
+  }, image)
 }
 
 export function partitionOf(image: Image, index = 0): PartitionImage {

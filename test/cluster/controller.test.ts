@@ -11,7 +11,7 @@ import { ManualClock, turn } from '../support/manual-clock.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { epochOf, partitionOf, rulesOf } from './a-cluster.ts'
 
-const limits = { ttlMs: 3000, renewEveryMs: 750, balanceEveryMs: 1_000_000 }
+const limits = { ttlMs: 3000, renewEveryMs: 750, balanceEveryMs: 1_000_000, movesMax: 16 }
 
 /** Brokers 1 to 3, whose sessions last as long as a test does, and a partition on 1 and 2 that is to move to 3. */
 async function world() {
@@ -26,8 +26,8 @@ async function world() {
   await append({ type: 'topicCreated', topicId: 't', name: 't' }, newPartition('t', 0, [1, 2]))
   const faults: unknown[] = []
   const controller = () => new Controller({
-    table, clock, metadata, incarnation: 'c', limits, rulesOf, hasSession: () => true, onFault: (cause) => faults.push(cause),
-    onFenced() {},
+    table, clock, metadata, incarnation: 'c', limits, rulesOf, hasSession: () => true, isRebalancing: () => false, onFault: (cause) => faults.push(cause),
+    onFenced() {}, onDraining() {},
   })
   const admin = new PartitionAdmin({ metadata, rulesOf, partitionsPerChangeMax: 10 })
   const begin = () => admin.reassign([{ topic: 't', partition: 0, replicas: [3, 2] }], { mayChangeFactor: true })

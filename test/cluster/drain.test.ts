@@ -2,45 +2,35 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { drainProgress, planDrain } from '../../broker/cluster/drain.ts'
-import { emptyImage, fold, type Image, targetReplicas } from '../../broker/cluster/image.ts'
-import { newPartition, rackOf, ReplicaPlacer } from '../../broker/cluster/placement.ts'
-import { planReassignment } from '../../broker/cluster/reassignment.ts'
-import { apply, rulesOf } from './a-cluster.ts'
-
-function clusterOf(racks: readonly (string | null)[]): Image {
-  return fold(emptyImage, 1, racks.map((rack, index) => ({
-    type: 'brokerRegistered' as const, brokerId: index + 1, incarnation: 'i', diskId: 'd', host: 'h', port: 1, rack,
-  })))
-}
-
-function withTopic(image: Image, name: string, replicas: readonly (readonly number[])[]): Image {
-  return apply(image, [{ type: 'topicCreated', topicId: name, name }, ...replicas.map((ids, index) => newPartition(name, index, ids))])
-}
+import { targetReplicas } from '../../broker/cluster/image.ts'
+import { rackOf, ReplicaPlacer } from '../../broker/cluster/placement.ts'
+import { begun, clusterIn, withSetting, withTopic } from './a-cluster.ts'
 
 const all = { movesMax: Infinity }
 
 test('each replica goes to a rack that has none yet, and to the broker that has the fewest', () => {
-  const image = withTopic(clusterOf(['a', 'b', 'c', 'a', 'c']), 't', [[1, 2], [3, 1], [5, 2]])
+  const image = withTopic(clusterIn(['a', 'b', 'c', 'a', 'c']), 't', [[1, 2], [3, 1], [5, 2]])
   assert.deepEqual(planDrain(image, 1, all), {
     moves: [{ topic: 't', partition: 0, replicas: [4, 2] }, { topic: 't', partition: 1, replicas: [3, 4] }], stuck: [],
   })
 })
 
+test('nothing goes to a broker that is being emptied as well', () => {
+  const image = withSetting(withTopic(clusterIn([null, null, null]), 't', [[1, 3]]), '2', 'broker.drain', 'true')
+  assert.deepEqual(planDrain(image, 1, all), { moves: [], stuck: [{ topic: 't', partition: 0 }] })
+})
+
 test('a partition that is everywhere is stuck, and said to be', () => {
-  const image = withTopic(clusterOf([null, null]), 't', [[1, 2], [1]])
+  const image = withTopic(clusterIn([null, null]), 't', [[1, 2], [1]])
   assert.deepEqual(planDrain(image, 1, all), { moves: [{ topic: 't', partition: 1, replicas: [2] }], stuck: [{ topic: 't', partition: 0 }] })
 })
 
 test('no more move at a time than are allowed to, and what moves already is left alone', () => {
-  let image = withTopic(clusterOf([null, null, null]), 't', [[1, 2], [1, 2], [1, 3]])
+  let image = withTopic(clusterIn([null, null, null]), 't', [[1, 2], [1, 2], [1, 3]])
   assert.deepEqual(drainProgress(image, 1), { left: 3, moving: 0, leads: 3 })
   const { moves } = planDrain(image, 1, { movesMax: 2 })
   assert.equal(moves.length, 2)
-  for (const move of moves) {
-    const record = planReassignment(image, move, { mayChangeFactor: false, rulesOf })
-    assert.ok(record !== undefined && 'type' in record)
-    image = apply(image, [record])
-  }
+  image = begun(image, moves)
   assert.deepEqual(drainProgress(image, 1), { left: 3, moving: 2, leads: 3 })
   assert.deepEqual(planDrain(image, 1, { movesMax: 2 }).moves, [])
   assert.equal(planDrain(image, 1, { movesMax: 3 }).moves.length, 1)
@@ -50,17 +40,13 @@ test('a drained broker has nothing, no partition has fewer replicas or racks tha
   const racks = fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 2, maxLength: 8 })
   const topics = fc.array(fc.record({ partitions: fc.integer({ min: 1, max: 12 }), factor: fc.integer({ min: 1, max: 3 }) }), { maxLength: 4 })
   fc.assert(fc.property(racks, topics, (of, wanted) => {
-    let image = clusterOf(of)
+    let image = clusterIn(of)
     wanted.forEach(({ partitions, factor }, index) => {
       const replicas = new ReplicaPlacer(image).place({ partitions, replicationFactor: Math.min(factor, of.length) })
       image = withTopic(image, `${index}`, replicas)
     })
     const { moves, stuck } = planDrain(image, 1, all)
-    for (const move of moves) {
-      const record = planReassignment(image, move, { mayChangeFactor: false, rulesOf })
-      assert.ok(record !== undefined && 'type' in record)
-      image = apply(image, [record])
-    }
+    image = begun(image, moves)
     const racksLeft = new Set(of.slice(1)).size
     for (const { name, partitions } of image.topics.values()) {
       for (const partition of partitions) {

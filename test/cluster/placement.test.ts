@@ -1,20 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { aliveBrokers, emptyImage, fold, type Image } from '../../broker/cluster/image.ts'
-import type { MetadataRecord } from '../../broker/cluster/metadata-record.ts'
-import { newPartition, rackOf, ReplicaPlacer } from '../../broker/cluster/placement.ts'
-
-function clusterOf(racks: readonly (string | null)[]): Image {
-  return fold(emptyImage, 1, racks.map((rack, index) => ({
-    type: 'brokerRegistered' as const, brokerId: index + 1, incarnation: 'i', diskId: 'd', host: 'h', port: 1, rack,
-  })))
-}
-
-function withTopic(image: Image, name: string, replicas: readonly (readonly number[])[]): Image {
-  const records: MetadataRecord[] = [{ type: 'topicCreated', topicId: name, name }]
-  return fold(image, image.sequence + 1, [...records, ...replicas.map((ids, partition) => newPartition(name, partition, ids))])
-}
+import { aliveBrokers, fold, type Image } from '../../broker/cluster/image.ts'
+import { rackOf, ReplicaPlacer } from '../../broker/cluster/placement.ts'
+import { clusterIn, withSetting, withTopic } from './a-cluster.ts'
 
 /** How often each broker is named. */
 function countsOf(image: Image, named: readonly number[]): number[] {
@@ -38,7 +27,7 @@ const topics = fc.array(fc.record({ partitions: fc.integer({ min: 1, max: 30 }),
 
 test('where racks are equal, each broker has as many replicas and leaders of a topic as any other, give or take one', () => {
   fc.assert(fc.property(equalRacks, topics, ({ racks, size }, wanted) => {
-    let image = clusterOf(Array.from({ length: racks * size }, (_, index) => (racks === 1 ? null : `rack ${index % racks}`)))
+    let image = clusterIn(Array.from({ length: racks * size }, (_, index) => (racks === 1 ? null : `rack ${index % racks}`)))
     wanted.forEach(({ partitions, factor }, index) => {
       const replicas = new ReplicaPlacer(image).place({ partitions, replicationFactor: Math.min(factor, racks * size) })
       assert.ok(spread(countsOf(image, replicas.flat())) <= 1, 'replicas')
@@ -51,7 +40,7 @@ test('where racks are equal, each broker has as many replicas and leaders of a t
 test('whatever the racks are, a partition is in as many of them as it can be, and on no broker twice', () => {
   const racks = fc.array(fc.constantFrom('a', 'b', 'c', null), { minLength: 1, maxLength: 12 })
   fc.assert(fc.property(racks, topics, (of, wanted) => {
-    const image = clusterOf(of)
+    const image = clusterIn(of)
     for (const { partitions, factor } of wanted) {
       const replicationFactor = Math.min(factor, of.length)
       for (const replicas of new ReplicaPlacer(image).place({ partitions, replicationFactor })) {
@@ -64,7 +53,7 @@ test('whatever the racks are, a partition is in as many of them as it can be, an
 })
 
 test('many topics of one partition are as even as one topic of many', () => {
-  let image = clusterOf(['a', 'b', 'c', 'a', 'b', 'c'])
+  let image = clusterIn(['a', 'b', 'c', 'a', 'b', 'c'])
   const all: number[][] = []
   for (let index = 0; index < 20; index++) {
     const replicas = new ReplicaPlacer(image).place({ partitions: 1, replicationFactor: 3 })
@@ -76,20 +65,20 @@ test('many topics of one partition are as even as one topic of many', () => {
 })
 
 test('topics that are made by one change know of each other', () => {
-  const image = clusterOf([null, null, null])
+  const image = clusterIn([null, null, null])
   const placer = new ReplicaPlacer(image)
   const replicas = [1, 2, 3].flatMap(() => placer.place({ partitions: 1, replicationFactor: 1 }))
   assert.deepEqual(countsOf(image, replicas.flat()), [1, 1, 1])
 })
 
 test('added partitions make up for what the topic has', () => {
-  const image = withTopic(clusterOf([null, null, null, null]), 't', [[1, 2], [1, 2], [1, 2]])
+  const image = withTopic(clusterIn([null, null, null, null]), 't', [[1, 2], [1, 2], [1, 2]])
   const added = new ReplicaPlacer(image).place({ partitions: 3, replicationFactor: 2, topic: image.topics.get('t')! })
   assert.deepEqual(countsOf(image, added.flat()), [0, 0, 3, 3])
 })
 
 test('the partitions of a broker are shared with many others', () => {
-  const image = clusterOf(Array.from({ length: 6 }, () => null))
+  const image = clusterIn(Array.from({ length: 6 }, () => null))
   const replicas = new ReplicaPlacer(image).place({ partitions: 30, replicationFactor: 2 })
   for (const { brokerId } of aliveBrokers(image)) {
     const others = new Set(replicas.filter((ids) => ids.includes(brokerId)).flat())
@@ -98,7 +87,7 @@ test('the partitions of a broker are shared with many others', () => {
 })
 
 test('a broker that does not serve gets nothing, and the same image gives the same places', () => {
-  let image = clusterOf(['a', 'b', 'c', 'a'])
+  let image = clusterIn(['a', 'b', 'c', 'a'])
   image = fold(image, 2, [{ type: 'brokerFenced', brokerId: 2, brokerEpoch: 1 }])
   const place = () => new ReplicaPlacer(image).place({ partitions: 9, replicationFactor: 2 })
   assert.ok(!place().flat().includes(2))
@@ -111,7 +100,7 @@ for (const [what, rackOfBroker] of [
   test(`what a replica takes to place does not grow with the number of brokers: ${what}`, () => {
     const [partitions, replicationFactor] = [8_000, 3]
     for (const brokers of [30, 150]) {
-      const image = clusterOf(Array.from({ length: brokers }, (_, index) => rackOfBroker(index)))
+      const image = clusterIn(Array.from({ length: brokers }, (_, index) => rackOfBroker(index)))
       const placer = new ReplicaPlacer(image)
       const replicas = placer.place({ partitions, replicationFactor })
       assert.ok(spread(countsOf(image, replicas.flat())) <= 1)
@@ -120,3 +109,10 @@ for (const [what, rackOfBroker] of [
     }
   })
 }
+
+test('a broker that is emptied gets nothing new, unless there would be too few', () => {
+  const image = withSetting(clusterIn([null, null, null]), '2', 'broker.drain', 'true')
+  const placed = (replicationFactor: number) => new ReplicaPlacer(image).place({ partitions: 4, replicationFactor })
+  assert.ok(placed(2).flat().every((id) => id !== 2))
+  assert.deepEqual(placed(3).map((replicas) => [...replicas].sort()), Array(4).fill([1, 2, 3]))
+})

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { emptyImage, fold, type Image } from '../../broker/cluster/image.ts'
+import { emptyImage, fold, type Image, isDraining } from '../../broker/cluster/image.ts'
 import { planEdits } from '../../broker/cluster/config-changes.ts'
 import { type NewTopic, planMorePartitions, planTopic } from '../../broker/cluster/topic-changes.ts'
 import { errorName } from '../../broker/protocol/error-code.ts'
@@ -78,4 +78,12 @@ test('a broker keeps settings that nobody knows, a topic does not', () => {
   const broker = planEdits(image, { kind: 'broker', name: '1' }, [edit])
   assert.deepEqual((broker as { changes: unknown }).changes, [['some.plugin.setting', '5']])
   assert.ok('code' in planEdits(image, { kind: 'topic', name: 'a.b' }, [edit]))
+})
+
+test('what was set for a broker goes with it: a later one of its number is another one', () => {
+  const resource = { kind: 'broker' as const, name: '2' }
+  const drained = fold(image, 2, [{ type: 'configChanged', resource, changes: [['broker.drain', 'true']] }])
+  assert.equal(isDraining(drained, 2), true)
+  const removed = fold(drained, 3, [{ type: 'brokerFenced', brokerId: 2, brokerEpoch: 1 }, { type: 'brokerRemoved', brokerId: 2 }])
+  assert.equal(isDraining(fold(removed, 4, [brokers[1]!]), 2), false)
 })

@@ -19,20 +19,23 @@ describe("Kafka's tools for whole clusters", () => {
   const brokers: BrokerProcess[] = []
 
   before(async () => {
-    const shared = ['--table', `sqlite:${join(scratch, 'table.db')}`, '--objects', `file:${join(scratch, 'objects')}`]
-    for (const id of [1, 2, 3]) {
-      brokers.push(await BrokerProcess.start({
-        data: join(scratch, `broker-${id}`), flags: ['--id', String(id), '--rack', `rack-${id}`, ...shared],
-        settings: { 'default.replication.factor': '2', 'min.insync.replicas': '2', 'auto.create.topics.enable': 'false' },
-      }))
-    }
+    for (const id of [1, 2, 3]) brokers.push(await startBroker(id))
   })
   after(async () => {
     await Promise.all(brokers.map((broker) => broker.dispose()))
     rmSync(scratch, { recursive: true, force: true })
   })
 
+  const startBroker = (id: number) => BrokerProcess.start({
+    data: join(scratch, `broker-${id}`),
+    flags: [
+      '--id', String(id), '--rack', `rack-${id}`, '--table', `sqlite:${join(scratch, 'table.db')}`,
+      '--objects', `file:${join(scratch, 'objects')}`, '--log-level', 'info',
+    ],
+    settings: { 'default.replication.factor': '2', 'min.insync.replicas': '2', 'auto.create.topics.enable': 'false' },
+  })
   const call = (name: string, ...args: string[]) => tool(name, ['--bootstrap-server', brokers[1]!.bootstrap, ...args])
+  const unregister = (id: number) => ['unregister', '--bootstrap-server', brokers[1]!.bootstrap, '--id', String(id)]
   const assignment = (replicas: readonly (readonly number[])[]) => {
     const path = join(scratch, 'assignment.json')
     writeFileSync(path, JSON.stringify({ version: 1, partitions: replicas.map((ids, partition) => ({ topic, partition, replicas: ids })) }))
@@ -60,11 +63,10 @@ describe("Kafka's tools for whole clusters", () => {
     const found = await readAll(brokers[1]!.bootstrap)
     assert.deepEqual(producing.values.filter((value) => !found.has(value)), [])
 
-    const unregister = ['unregister', '--bootstrap-server', brokers[1]!.bootstrap, '--id', '1']
-    const refused = await run('java', toolArguments('kafka-cluster', unregister))
+    const refused = await run('java', toolArguments('kafka-cluster', unregister(1)))
     assert.match(refused.stdout + refused.stderr, /PolicyViolationException.*it has to be stopped first/)
     await brokers[0]!.stop()
-    assert.match(await tool('kafka-cluster', unregister), /no longer registered/)
+    assert.match(await tool('kafka-cluster', unregister(1)), /no longer registered/)
   })
 
   test('a move to a broker that is away is listed, and can be called off', async () => {
@@ -81,6 +83,26 @@ describe("Kafka's tools for whole clusters", () => {
     // Otherwise it would ask each broker by itself to take throttles away, and wait for the one that is down.
     assert.match(await call('kafka-reassign-partitions', ...moved, '--cancel', '--preserve-throttles'), /Successfully cancelled/)
     assert.match(await call('kafka-reassign-partitions', '--list'), /No partition reassignments found/)
+  })
+
+  test('a broker is added and gets its share, and another one is emptied, while partitions are written to', async () => {
+    brokers.push(await startBroker(4))
+    const producing = startProducing(brokers.slice(1).map(({ bootstrap }) => bootstrap))
+    const configure = (...args: string[]) => call('kafka-configs', '--entity-type', 'brokers', '--alter', '--add-config', ...args)
+    assert.equal(logsOf(4), 0)
+    await configure('auto.replica.rebalance.enable=true', '--entity-default')
+    await until('the new broker has replicas', () => logsOf(4) > 0)
+    await configure('broker.drain=true', '--entity-name', '3')
+    await until('the other one has none', () => logsOf(3) === 0)
+    await until('it is told to be empty', () => brokers.some(({ output }) => output.includes('can be stopped and unregistered')))
+    await call('kafka-topics', '--create', '--topic', 'later', '--partitions', '6', '--replication-factor', '2')
+    assert.equal(logsOf(3), 0, 'nothing new comes to it')
+    await brokers[2]!.stop()
+    await sleep(500)
+    await producing.stop()
+    const found = await readAll(brokers[1]!.bootstrap)
+    assert.deepEqual(producing.values.filter((value) => !found.has(value)), [])
+    assert.match(await tool('kafka-cluster', unregister(3)), /no longer registered/)
   })
 })
 

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { loadsOf } from '../../broker/cluster/drain.ts'
+import { type Image, targetReplicas } from '../../broker/cluster/image.ts'
+import { rackOf, ReplicaPlacer } from '../../broker/cluster/placement.ts'
+import { planBalance } from '../../broker/cluster/replica-balance.ts'
+import { registration, apply, begun, clusterIn, rulesOf, withSetting, withTopic } from './a-cluster.ts'
+import { planRegistration } from '../../broker/cluster/leadership.ts'
+
+const all = { movesMax: Infinity }
+
+function racksOf(image: Image, replicas: readonly number[]): number {
+  return new Set(replicas.map((id) => rackOf(image.brokers.get(id)!))).size
+}
+
+test('a broker that is new gets its share, of each topic some', () => {
+  const image = withTopic(withTopic(clusterIn([null, null, null]), 's', [[1], [2], [1]]), 't', [[1, 2], [2, 1], [1, 2]])
+  const after = begun(image, planBalance(image, all))
+  assert.deepEqual([...loadsOf(after)].sort(), [[1, 3], [2, 3], [3, 3]])
+  for (const topic of after.topics.values()) {
+    assert.ok(topic.partitions.some((partition) => targetReplicas(partition).includes(3)), topic.name)
+  }
+})
+
+test('where all have as many, give or take one, nothing moves', () => {
+  const image = withTopic(clusterIn([null, null, null]), 't', [[1, 2], [2, 3]])
+  assert.deepEqual(planBalance(image, all), [])
+})
+
+test('no partition loses a rack by it', () => {
+  const image = withTopic(clusterIn(['a', 'b', 'a']), 't', [[1, 2], [2, 1], [1, 2], [2, 1]])
+  const moves = planBalance(image, all)
+  // Of those on 1 only: 3 stands where 1 does.
+  assert.deepEqual(moves.map(({ replicas }) => replicas!.includes(2)), [true, true])
+})
+
+test('what moves already counts, and is left alone', () => {
+  let image = withTopic(clusterIn([null, null]), 't', [[1], [1], [1], [1], [1], [1]])
+  image = begun(image, planBalance(image, { movesMax: 2 }))
+  assert.deepEqual(planBalance(image, { movesMax: 2 }), [])
+  const { length } = planBalance(image, { movesMax: 3 })
+  assert.equal(length, 1)
+})
+
+test('a broker that is emptied, or does not serve, gets nothing', () => {
+  const image = withTopic(clusterIn([null, null, null]), 't', [[1], [1], [1], [1]])
+  const emptied = withSetting(image, '2', 'broker.drain', 'true')
+  assert.deepEqual(planBalance(emptied, all).map(({ replicas }) => replicas), [[3], [3]])
+  const { brokerEpoch } = image.brokers.get(2)!
+  const away = apply(image, [{ type: 'brokerFenced', brokerId: 2, brokerEpoch }])
+  assert.deepEqual(planBalance(away, all).map(({ replicas }) => replicas), [[3], [3]])
+})
+
+test('all brokers have as many, give or take one, and no partition has fewer racks, whatever joined', () => {
+  const racks = fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 2, maxLength: 6 })
+  const topics = fc.array(fc.record({ partitions: fc.integer({ min: 1, max: 12 }), factor: fc.integer({ min: 1, max: 3 }) }), { maxLength: 4 })
+  fc.assert(fc.property(racks, racks, topics, (of, joining, wanted) => {
+    let image = clusterIn(of)
+    wanted.forEach(({ partitions, factor }, index) => {
+      image = withTopic(image, `${index}`, new ReplicaPlacer(image).place({ partitions, replicationFactor: Math.min(factor, of.length) }))
+    })
+    joining.forEach((rack, index) => {
+      image = apply(image, planRegistration(image, registration(of.length + 1 + index, { rack }), rulesOf))
+    })
+    const before = image
+    image = begun(image, planBalance(image, all))
+    assert.deepEqual(planBalance(image, all), [], 'it has an end')
+    for (const topic of image.topics.values()) {
+      for (const partition of topic.partitions) {
+        const known = before.topics.get(topic.id)!.partitions[partition.partition]!.replicas
+        const target = targetReplicas(partition)
+        assert.equal(new Set(target).size, known.length)
+        assert.ok(racksOf(image, target) >= racksOf(image, known))
+      }
+    }
+    // Racks may stand in the way; without them nothing does.
+    if (new Set([...of, ...joining]).size > 1) return
+    const loads = [...image.brokers.keys()].map((id) => loadsOf(image).get(id) ?? 0)
+    assert.ok(Math.max(...loads) - Math.min(...loads) <= 1, loads.join(' '))
+  }), { numRuns: 500 })
+})
