@@ -11,6 +11,7 @@
 import { topicNamed } from '../cluster/image.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import { produceApi, type ProduceRequest, type ProduceResponse } from '../protocol/messages/produce.ts'
+import { MalformedMessage } from '../protocol/reader.ts'
 import { batchesIn } from '../protocol/record-batch.ts'
 import type { Partition } from '../replication/partition.ts'
 import type { Appended } from '../log/partition-log.ts'
@@ -19,6 +20,7 @@ import type { HandlerOf } from './handler.ts'
 import { RequestRefused } from './request-refused.ts'
 import { type LeaderHint, leaderHint, leaderNodes } from './leader-hints.ts'
 import type { PartitionContext } from './partition-context.ts'
+import type { Sent } from './turned-away.ts'
 
 type PartitionAnswer = ProduceResponse['responses'][number]['partitionResponses'][number]
 
@@ -34,9 +36,11 @@ export function produce(context: PartitionContext): HandlerOf<typeof produceApi>
         const id = call.version >= 13 ? topic.topicId : topicNamed(context.image, topic.name)?.id
         const unknown = call.version >= 13 ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
         const target: Target = { name: `${topic.name}${topic.topicId}`, id, unknown, acks, timeoutMs: request.timeoutMs }
-        const appends = topic.partitionData.map((data) => append(context, target, data))
+        const appends = topic.partitionData.map(async (data) => append(context, target, data))
         return { name: topic.name, topicId: topic.topicId, appends }
       })
+      // All of them, whatever one fails with: the frame that holds the records is used again once this has an answer.
+      await Promise.allSettled(topics.flatMap(({ appends }) => appends))
       const responses = []
       for (const { name, topicId, appends } of topics) {
         const partitionResponses: PartitionAnswer[] = []
@@ -89,7 +93,8 @@ interface Arrived {
 }
 
 function turnAway({ turnedAway }: PartitionContext, { name }: Target, { index, records }: Arrived): void {
-  for (const batch of batchesIn(records)) return turnedAway.remember(`${name}/${index}`, batch)
+  const sent = sentIn(records)
+  if (sent !== undefined) turnedAway.remember(`${name}/${index}`, sent)
 }
 
 /** Whether the producer's first batch was refused a moment ago, and this is one that was sent behind it (turned-away.ts). */
@@ -97,8 +102,18 @@ function isBehindRefused(
   { turnedAway }: PartitionContext, { name }: Target, { index, records, log }: Arrived & { readonly log: Partition['log'] },
 ): boolean {
   if (turnedAway.size === 0) return false
-  for (const batch of batchesIn(records)) return turnedAway.isBehind(`${name}/${index}`, batch) && !log.knowsProducer(batch.producerId)
-  return false
+  const sent = sentIn(records)
+  return sent !== undefined && turnedAway.isBehind(`${name}/${index}`, sent) && !log.knowsProducer(sent.producerId)
+}
+
+/** Whose the first batch is; undefined where there is none, or nobody's: nothing of it was checked yet. */
+function sentIn(records: Buffer): Sent | undefined {
+  try {
+    for (const { producerId, producerEpoch, baseSequence } of batchesIn(records)) return { producerId, producerEpoch, baseSequence }
+  } catch (cause) {
+    if (!(cause instanceof MalformedMessage)) throw cause
+  }
+  return undefined
 }
 
 const noRecords = Buffer.alloc(0)

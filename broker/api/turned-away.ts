@@ -6,7 +6,7 @@
 
 import type { RecordBatch } from '../protocol/record-batch.ts'
 
-type Sent = Pick<RecordBatch, 'producerId' | 'producerEpoch' | 'baseSequence'>
+export type Sent = Pick<RecordBatch, 'producerId' | 'producerEpoch' | 'baseSequence'>
 
 export class TurnedAway {
   readonly #producersMax: number

@@ -45,6 +45,8 @@ export class LogWriter {
   #isStopped = false
   /** A new segment could not be made, and its file may be there: nothing may go behind its base offset elsewhere. */
   #mustRoll = false
+  /** Resolves when the write that is under way has ended. */
+  #writing: Promise<void> | undefined
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(options: WriterOptions) {
@@ -85,13 +87,24 @@ export class LogWriter {
     const segment = await this.#segmentFor(this.#waiting[0]!)
     const group = this.#takeGroup(segment)
     const buffers = group.map(({ batch }) => batch.bytes)
-    await this.#file!.write(buffers, segment.bytes)
-    if (this.#options.isSynced) await this.#sync(this.#file!)
+    await this.#write(buffers, segment.bytes)
+    if (this.#options.isSynced && !this.#isStopped) await this.#sync(this.#file!)
     // It stopped meanwhile, and these were answered as failed.
     if (this.#isStopped) return
     const last = group.at(-1)!
     segment.bytes = last.position + last.batch.bytes.length
     this.#options.onWritten(segment, group)
+  }
+
+  async #write(buffers: readonly Buffer[], position: number): Promise<void> {
+    const written = Promise.withResolvers<void>()
+    this.#writing = written.promise
+    try {
+      await this.#file!.write(buffers, position)
+    } finally {
+      this.#writing = undefined
+      written.resolve()
+    }
   }
 
   /** As many waiting batches as one write takes and the segment has room for; at least one. */
@@ -176,7 +189,9 @@ export class LogWriter {
     if (this.#isStopped) return
     this.#isStopped = true
     this.#waiting = []
-    this.#options.onStopped(cause)
+    // Whoever is answered takes the memory of its records back, and a write may be reading from it.
+    if (this.#writing === undefined) this.#options.onStopped(cause)
+    else void this.#writing.then(() => this.#options.onStopped(cause))
   }
 
   /** Lets go of the file, once everything that was added is written. */
