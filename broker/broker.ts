@@ -123,7 +123,7 @@ export class Broker {
     const brokerConfig = new BrokerConfig({ brokerId: config.id, started: config.set, image: () => metadata.image })
     const member: ClusterMember = new ClusterMember({
       ...runtime, config, metadata, brokerConfig, incarnation: newUuid(random),
-      rejoin: (partition, leader) => store.rejoin(partition, leader), onReplaced: () => runtime.onReplaced?.(),
+      rejoin: (partition, of) => store.rejoin(partition, of), onReplaced: () => runtime.onReplaced?.(),
     })
     const { tier, store } = storageOf(config, runtime, { clusterId, brokerConfig, member })
     const partitions = await openPartitions(config, runtime, { metadata, store })

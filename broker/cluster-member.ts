@@ -18,6 +18,7 @@ import { HandOverPace } from './replication/hand-over-pace.ts'
 import { IsrChanges } from './replication/isr-changes.ts'
 import type { TermSurroundings } from './replication/leader-term.ts'
 import { LeaderWatch } from './replication/leader-watch.ts'
+import type { Rejoining } from './replication/follower.ts'
 import type { Partition } from './replication/partition.ts'
 import type { Partitions } from './replication/partitions.ts'
 import { ReplicaFetchers } from './replication/replica-fetchers.ts'
@@ -38,7 +39,7 @@ export interface ClusterMemberOptions {
   readonly incarnation: Uuid
   /** For tests: a broker keeps all of them. */
   readonly rules?: Rules | undefined
-  rejoin(partition: Partition, leader: { readonly logStartOffset: number }): Promise<void>
+  rejoin(partition: Partition, of: Rejoining): Promise<void>
   onReplaced(): void
 }
 

@@ -10,6 +10,7 @@ import { limits } from './limits.ts'
 import type { RecordBatch } from './protocol/record-batch.ts'
 import { recordsOf } from './protocol/records.ts'
 import type { FoundRecord } from './log/timestamp-search.ts'
+import type { Rejoining } from './replication/follower.ts'
 import type { TermSurroundings } from './replication/leader-term.ts'
 import { Partition } from './replication/partition.ts'
 import { BufferPool } from './runtime/buffer-pool.ts'
@@ -19,6 +20,7 @@ import type { Logger } from './runtime/logger.ts'
 import { ColdTierView } from './tier/cold-tier-view.ts'
 import { logSource, tierConfigOf } from './tier/log-source.ts'
 import type { Tier } from './tier/tier.ts'
+import { TierError } from './tier/tier-error.ts'
 import type { TieredPartition } from './tier/tiered-partition.ts'
 
 export interface PartitionStoreOptions {
@@ -108,14 +110,19 @@ export class PartitionStore {
    * A follower that the leader's disk begins behind: its log begins anew behind what is in the object store, or where the
    * leader's log starts if that has nothing of it. Throws `TierError` where nobody knows.
    */
-  async rejoin(partition: Partition, leader: { readonly logStartOffset: number }): Promise<void> {
+  async rejoin(partition: Partition, leader: Rejoining): Promise<void> {
     const { tier, logger } = this.#options
     const { topicId, topicName: topic, partition: index, log } = partition
     const point = await tier.restorePoint({ topicId, partition: index })
+    // That may have taken long. In a later epoch this replica may have caught up in another way, vouched for what it has, or lead.
+    if (!leader.isCurrent()) return
     const isBehind = point === undefined || point.offset < leader.logStartOffset
     const { offset, logStartOffset, epochs, producers } = isBehind
       ? { offset: leader.logStartOffset, logStartOffset: leader.logStartOffset, epochs: [], producers: noProducers }
       : point
+    if (offset <= log.endOffset && !leader.isParted) {
+      throw new TierError('away', `the object store is known up to ${offset}, and this log ends at ${log.endOffset}`)
+    }
     const begun = { topic, partition: index, from: log.endOffset, to: offset }
     logger.warn(begun, 'the leader has nothing that goes on from here: beginning anew')
     await log.startFresh(offset, { epochs, producers: producers.length > 0 ? producers : undefined, logStartOffset })

@@ -47,8 +47,9 @@ export function assume(world: World, broker: Broker, rules: Rules): Broker {
   const partition = partitionSeenBy(world, broker)
   const retired = { ...broker, term: undefined, knownHighWatermark: Math.max(broker.knownHighWatermark, broker.term?.highWatermark ?? 0) }
   if (partition.leader !== broker.id) {
-    const isCut = partition.leader >= 0 && rules.isRemoved('followers truncate by epoch')
-    return isCut ? truncate(retired, highWatermark(retired)) : retired
+    if (partition.leader < 0) return retired
+    // An epoch that it led and wrote nothing in goes.
+    return truncate(retired, rules.isRemoved('followers truncate by epoch') ? highWatermark(retired) : retired.log.length)
   }
   const epochs = new EpochCache(broker.starts)
   epochs.begin(partition.leaderEpoch, broker.log.length)

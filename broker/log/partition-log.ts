@@ -329,7 +329,7 @@ export class PartitionLog {
    * was admitted and is not durable is answered as failed. For a replica that enters an epoch (KIP-101).
    */
   truncateTo(offset: number): Promise<void> {
-    assert(offset >= this.logStartOffset, `truncation to ${offset}, below the log start at ${this.logStartOffset}`)
+    assert(offset >= this.localStartOffset, `truncation to ${offset}, and the disk begins at ${this.localStartOffset}`)
     return this.#change(() => truncateLog({ files: this.#files, segments: this.#segments, epochs: this.epochs, offset }, this.#keeper))
   }
 

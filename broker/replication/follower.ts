@@ -35,9 +35,18 @@ export interface FollowerOptions {
    * The leader's disk begins behind the end of this log: it is to begin again behind what is in the object store, or where
    * the leader's log starts. Throws where that cannot be known now.
    */
-  rejoin(partition: Partition, leader: { readonly logStartOffset: number }): Promise<void>
+  rejoin(partition: Partition, of: Rejoining): Promise<void>
   /** What went wrong, and is tried again. */
   onFault(partition: Partition, what: string, cause?: unknown): void
+}
+
+export interface Rejoining {
+  /** Of the leader. */
+  readonly logStartOffset: number
+  /** What this log has beyond its beginning is not what the leader has there. */
+  readonly isParted: boolean
+  /** Whether the replica still follows in the epoch in which that was asked for. It may lead by the time that all is known. */
+  isCurrent(): boolean
 }
 
 /** What came of an answer. `later`: not before a while. */
@@ -60,10 +69,22 @@ export class Follower {
     return role.kind === 'follows' && role.leaderEpoch === this.leaderEpoch
   }
 
-  /** Ends what an earlier role has begun: from then on only this writes. */
+  /** Ends what an earlier role has begun: from then on only this writes. Never rejects. */
   async begin(): Promise<void> {
+    const { partition, onFault } = this.#options
+    try {
+      await this.#begin(partition.log)
+    } catch (cause) {
+      onFault(partition, 'what an earlier role has left could not be put in order', cause)
+    }
+  }
+
+  async #begin(log: Partition['log']): Promise<void> {
     const { partition, rules = allRules } = this.#options
-    await partition.log.settled()
+    await log.settled()
+    // It led an epoch in which nothing was written. What its leader has from here on may be of an earlier one (KAFKA-10706).
+    const hasEmptyEpoch = (log.epochs.starts.at(-1)?.startOffset ?? -1) >= log.endOffset
+    if (hasEmptyEpoch && this.isCurrent) await log.truncateTo(log.endOffset)
     // As Kafka did before KIP-101. Where the logs part is found out by asking the leader, and in no other way.
     if (rules.isRemoved('followers truncate by epoch')) await partition.log.truncateTo(partition.highWatermark)
   }
@@ -99,14 +120,14 @@ export class Follower {
     const { log } = this.partition
     const isBehind = errorCode === ErrorCode.OFFSET_OUT_OF_RANGE && log.endOffset < logStartOffset
     if (isBehind || errorCode === ErrorCode.OFFSET_MOVED_TO_TIERED_STORAGE) {
-      await this.#options.rejoin(this.partition, { logStartOffset })
+      await this.#beginAnew(logStartOffset, { isParted: false })
       return 'at once'
     }
     if (errorCode !== ErrorCode.NONE) {
       if (!expected.has(errorCode)) this.#options.onFault(this.partition, `the leader answered with code ${errorCode}`)
       return 'later'
     }
-    if (diverging.endOffset >= 0) return this.#truncate(diverging)
+    if (diverging.endOffset >= 0) return this.#truncate(diverging, logStartOffset)
     const { records } = fetched
     if (records !== null && records.length > 0) {
       const appended = await log.replicate(records)
@@ -122,12 +143,17 @@ export class Follower {
     return 'at once'
   }
 
-  async #truncate(diverging: { readonly epoch: number; readonly endOffset: number }): Promise<Progress> {
+  async #truncate(diverging: { readonly epoch: number; readonly endOffset: number }, logStartOffset: number): Promise<Progress> {
     const { log } = this.partition
     const offset = Math.max(truncationPoint(log.epochs, diverging, log.endOffset), log.logStartOffset)
     this.#options.onFault(this.partition, `the leader's log parts from this one at ${offset} of ${log.endOffset}: the rest is cut off`)
-    await log.truncateTo(offset)
+    if (offset < log.localStartOffset) await this.#beginAnew(logStartOffset, { isParted: true })
+    else await log.truncateTo(offset)
     return 'at once'
+  }
+
+  #beginAnew(logStartOffset: number, { isParted }: { readonly isParted: boolean }): Promise<void> {
+    return this.#options.rejoin(this.partition, { logStartOffset, isParted, isCurrent: () => this.isCurrent })
   }
 }
 

@@ -50,15 +50,18 @@ export function planLogStart(state: RetentionState): number {
   return start
 }
 
-/** Below which offset local segments may go: all of it is in the manifest, at the epoch in which `head` was read. */
-export function planEviction(state: Omit<RetentionState, 'rows' | 'lastStableOffset'>): number {
-  const { now, config, head, local, isClockTrusted } = state
+/**
+ * Below which offset local segments may go: all of it is in the manifest, at the epoch in which `head` was read, and is known
+ * to be the same here. A follower may have other records at offsets that the tier has, until its leader has told it so.
+ */
+export function planEviction(state: Omit<RetentionState, 'rows'>): number {
+  const { now, config, head, local, isClockTrusted, lastStableOffset } = state
   const retentionMs = limitOf(config.localRetentionMs === -2 ? config.retentionMs : config.localRetentionMs)
   const retentionBytes = limitOf(config.localRetentionBytes === -2 ? config.retentionBytes : config.localRetentionBytes)
   let bytes = state.localBytes
   let evicted = local[0]?.baseOffset ?? 0
   for (const segment of local) {
-    if (segment.endOffset > head.tieredEnd) break
+    if (segment.endOffset > Math.min(head.tieredEnd, lastStableOffset)) break
     // A timestamp in the future must not keep a copy on disk for ever (KAFKA-20609); nothing is lost by moving on.
     const hasExpired = isClockTrusted && now - Math.min(timestampOf(segment), segment.sealedAt) > retentionMs
     if (!hasExpired && bytes - segment.bytes < retentionBytes) break

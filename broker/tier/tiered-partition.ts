@@ -281,7 +281,8 @@ export class TieredPartition {
     // What a follower has seen may be old by now, but what was in the tier then is there, or deleted for good.
     if (head === undefined || !(manifest.isClaimed || source.isFollower)) return
     const local = source.sealedSegments()
-    const offset = planEviction({ now, isClockTrusted, config: source.config(), head, local, localBytes: source.localBytes })
+    const { localBytes, lastStableOffset } = source
+    const offset = planEviction({ now, isClockTrusted, config: source.config(), head, local, localBytes, lastStableOffset })
     if (offset <= (local[0]?.baseOffset ?? Infinity)) return
     await source.evictBelow(offset)
     onEvent({ kind: 'evicted', partition: this.name, localStart: offset })

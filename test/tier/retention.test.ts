@@ -130,6 +130,12 @@ suite('eviction of local segments', () => {
   const evict = (config: Partial<TierConfig>, tieredEnd: number, some = segments, isClockTrusted = true) =>
     planEviction({ ...stateOf([], some, config, { tieredEnd }), isClockTrusted })
 
+  test('never goes above what is known to be the same in the tier and here', () => {
+    const state = { ...stateOf([], segments, { localRetentionBytes: 0 }, { tieredEnd: 40 }), isClockTrusted: true }
+    assert.equal(planEviction(state), 40)
+    assert.equal(planEviction({ ...state, lastStableOffset: 25 }), 20)
+  })
+
   test('never goes above the tier\'s end, whatever the limits say', () => {
     const limit = fc.integer({ min: -2, max: 500 })
     fc.assert(fc.property(fc.nat(60), limit, limit, (tieredEnd, localRetentionBytes, localRetentionMs) => {
