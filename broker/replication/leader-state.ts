@@ -130,6 +130,8 @@ export interface SyncRules extends CommitRules {
   readonly now: number
   /** A follower that was not in step for so long is out of sync, in milliseconds. */
   readonly lagMsMax: number
+  /** Whether a broker serves, as far as the metadata says: a proposal is waited for, and one that is gone cannot be. */
+  readonly isAlive?: (brokerId: number) => boolean
 }
 
 /**
@@ -162,9 +164,11 @@ function isOutOfStep(state: LeaderState, brokerId: number, { now, lagMsMax }: Sy
   return now - (viewOf(state, brokerId)?.caughtUpAt ?? state.beganAt) > lagMsMax
 }
 
-/** It has all that is committed, from this term and from those before (R6). */
-function mayJoin(state: LeaderState, view: FollowerView, { endOffset, minIsr, rules = allRules }: SyncRules): boolean {
+/** It has all that is committed, from this term and from those before (R6), and would not be out of step at once. */
+function mayJoin(state: LeaderState, view: FollowerView, of: SyncRules): boolean {
+  const { endOffset, minIsr, rules = allRules, isAlive = () => true } = of
   if (state.isr.includes(view.brokerId) || !state.replicas.includes(view.brokerId)) return false
+  if (isOutOfStep(state, view.brokerId, of) || !isAlive(view.brokerId)) return false
   // Where too few are in sync nothing is committed: one that joins a little behind would leave again (KAFKA-19996).
   if (state.isr.length < inSyncFloor(state, minIsr)) return view.endOffset >= endOffset
   if (rules.isRemoved('a member has all of earlier epochs')) return view.endOffset >= state.highWatermark
@@ -189,11 +193,15 @@ export function refuseProposal(state: LeaderState, { wasUnknown }: { readonly wa
   return { ...state, proposal: { isr: state.isr.map((brokerId) => ({ brokerId, brokerEpoch: -1 })), isUnknown: true } }
 }
 
-/** The metadata log has a newer state of the partition, in the same term. */
+/**
+ * The metadata log has a newer state of the partition, in the same term. Of who has left the in-sync replicas nothing is known
+ * any more: it may have left because it lost what it had, and joins again when it says anew what it has.
+ */
 export function adopt(state: LeaderState, partition: Adopted): LeaderState {
   const { partitionEpoch, replicas, adding, isr } = partition
   if (partitionEpoch <= state.partitionEpoch) return state
-  const followers = state.followers.filter(({ brokerId }) => replicas.includes(brokerId))
+  const hasLeft = (brokerId: number) => state.isr.includes(brokerId) && !isr.includes(brokerId)
+  const followers = state.followers.filter(({ brokerId }) => replicas.includes(brokerId) && !hasLeft(brokerId))
   return { ...state, partitionEpoch, replicas, adding, isr, followers, proposal: undefined }
 }
 

@@ -139,7 +139,9 @@ export class LeaderTerm {
   plan(): Proposal | undefined {
     if (this.#isOver) return undefined
     const { around } = this.#options
-    return planSync(this.#state, { ...this.#commitRules(), now: around.clock.monotonic(), lagMsMax: around.lagMsMax() })
+    return planSync(this.#state, {
+      ...this.#commitRules(), now: around.clock.monotonic(), lagMsMax: around.lagMsMax(), isAlive: (brokerId) => around.isAlive(brokerId),
+    })
   }
 
   propose(proposal: Proposal): void {
