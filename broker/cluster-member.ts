@@ -203,11 +203,14 @@ export class ClusterMember {
 
   /** What followers cannot copy from this broker, one of them leads from now on. Throws `TableError`. */
   async #handOver(cutOff: readonly Partition[]): Promise<void> {
-    const { metadata, config, logger } = this.#options
+    const { metadata, clock, config, logger } = this.#options
     const epochs = new Map(cutOff.map(({ topicId, partition, term }) => [`${topicId}/${partition}`, term?.leaderEpoch]))
     const isCutOff = (topicId: Uuid, { partition, leaderEpoch }: PartitionImage) => epochs.get(`${topicId}/${partition}`) === leaderEpoch
+    // Who has died with its machine is silent as well, and not fenced yet: leadership goes to whoever was seen to live since.
+    const silentSince = clock.monotonic() - limits.replication.silenceMsMax
     const moved = await metadata.change((image) => {
-      const records = planHandOver(image, config.id, { isCutOff, rulesOf: this.rulesOf })
+      const isHeard = (id: number) => (this.#controller?.renewedAfter(image.brokers.get(id)!) ?? -Infinity) >= silentSince
+      const records = planHandOver(image, config.id, { isCutOff, isHeard, rulesOf: this.rulesOf })
       return { records, answer: records.length }
     })
     if (moved > 0) logger.warn({ partitions: moved }, 'followers do not reach this broker: others lead what it led')

@@ -16,6 +16,13 @@ export async function leadersMoved(scene: Scene, from?: number): Promise<string>
   return `${moved.length} leaders moved`
 }
 
+/** The one that lives leads everything, so that all of it can be read. */
+export async function leadsAll(scene: Scene, broker: number): Promise<string> {
+  const elsewhere = (await partitionsNow(scene)).filter(({ leader }) => leader !== broker)
+  assert.deepEqual(elsewhere, [], `broker ${broker} does not lead everything`)
+  return `broker ${broker} leads all`
+}
+
 export async function outOfSync(scene: Scene, broker: number): Promise<string> {
   const out = (await partitionsNow(scene)).filter(({ isr }) => !isr.includes(broker))
   assert.ok(out.length > 0, `broker ${broker} is in sync everywhere`)

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { brokerIds } from './cluster.ts'
-import { leadersMoved, outOfSync, processGone, writesStopped } from './effects.ts'
+import { leadersMoved, leadsAll, outOfSync, processGone, writesStopped } from './effects.ts'
 import { type Fault, partitionsNow, type Scene } from './fault.ts'
 
 /** A broker whose process is gone has to be noticed, and its partitions led by others. */
@@ -71,6 +71,18 @@ export const processFaults: readonly Fault[] = [
       const { cluster, follower } = scene
       cluster.pause(follower)
       return { effect: () => outOfSync(scene, follower), end: async () => cluster.resume(follower) }
+    },
+  },
+  {
+    name: 'two of three stand still', row: 'F5', seconds: 12, gapMsMax: undefined,
+    async begin(scene) {
+      const { cluster, leader, follower, other } = scene
+      const silent = [leader, follower]
+      silent.forEach((id) => cluster.pause(id))
+      return {
+        effect: async () => `${writesStopped(scene, 8_000)}, ${await leadsAll(scene, other)}`,
+        end: async () => silent.forEach((id) => cluster.resume(id)),
+      }
     },
   },
   {

@@ -29,7 +29,7 @@ export function unfence(world: World, { id, brokerEpoch, position }: Broker, rul
 
 export function handOver(world: World, broker: Broker, rules: Rules): World | undefined {
   if (broker.term === undefined) return undefined
-  const records = planHandOver(world.images.at(-1)!, broker.id, { isCutOff: () => true, rulesOf: rulesOf(rules) })
+  const records = planHandOver(world.images.at(-1)!, broker.id, { isCutOff: () => true, isHeard: () => true, rulesOf: rulesOf(rules) })
   const moved = appended(world, records)
   return moved && spend(moved, 'moves')
 }

@@ -72,6 +72,11 @@ export class Controller {
     return this.#lease.isHeld
   }
 
+  /** Monotonic: a broker has renewed its session later than that, as far as was seen; -Infinity where it was not seen to. */
+  renewedAfter({ brokerId, incarnation }: Pick<BrokerImage, 'brokerId' | 'incarnation'>): number {
+    return this.#watch.renewedAfter(String(brokerId), incarnation)
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#done

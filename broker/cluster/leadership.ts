@@ -104,20 +104,26 @@ export function planOffline(
   })
 }
 
+export interface HandingOver {
+  readonly isCutOff: (topicId: string, partition: PartitionImage) => boolean
+  /** Whether a broker lives, though it does not reach this one; those that do not may be dead, and not be taken for it yet. */
+  readonly isHeard: (brokerId: number) => boolean
+  readonly rulesOf: RulesOf
+}
+
 /**
- * A leader that its followers do not reach hands over to one of them, if any serves: nothing can be committed with it, though
- * its session holds. It leaves the in-sync replicas where enough stay; else it would be waited for.
+ * A leader that its followers do not reach hands over to one of them that lives: nothing can be committed with it, though
+ * its session holds. It leaves the in-sync replicas where enough stay that live; else it would be waited for. Where none
+ * is heard, it is this broker that lives, and they that are gone.
  */
-export function planHandOver(
-  image: Image, brokerId: number,
-  of: { readonly isCutOff: (topicId: string, partition: PartitionImage) => boolean; readonly rulesOf: RulesOf },
-): PartitionChanged[] {
+export function planHandOver(image: Image, brokerId: number, { isCutOff, isHeard, rulesOf }: HandingOver): PartitionChanged[] {
   return planEach(image, (partition, topic) => {
-    if (partition.leader !== brokerId || !of.isCutOff(topic.id, partition)) return {}
-    const rules = { ...of.rulesOf(topic.name), isUncleanElectionAllowed: false }
+    if (partition.leader !== brokerId || !isCutOff(topic.id, partition)) return {}
+    const rules = { ...rulesOf(topic.name), isUncleanElectionAllowed: false }
     const others = partition.isr.filter((id) => id !== brokerId)
-    const isr = others.length >= inSyncFloor(partition, rules.minIsr) ? others : partition.isr
-    const next = elected({ ...partition, isr }, { rules, canLead: (id) => id !== brokerId && isAlive(image, id) })
+    const mayLead = (id: number) => id !== brokerId && isAlive(image, id) && isHeard(id)
+    const isr = others.filter(mayLead).length >= inSyncFloor(partition, rules.minIsr) ? others : partition.isr
+    const next = elected({ ...partition, isr }, { rules, canLead: mayLead })
     return next.leader === noLeader ? {} : next
   })
 }

@@ -147,10 +147,20 @@ function holderOf({ value }: Item): string {
   return (value as { holder: string }).holder
 }
 
+interface Seen {
+  readonly version: number
+  readonly holder: string
+  /** When it was first there. */
+  readonly at: number
+  /** The look before that, if it saw an earlier version of the same holder. */
+  readonly renewedAfter: number
+}
+
 /** Which leases of one table partition have ended, as one observer sees it. */
 export class LeaseWatch {
   readonly #ttlMs: number
-  readonly #seen = new Map<string, { readonly version: number; readonly holder: string; readonly at: number }>()
+  readonly #seen = new Map<string, Seen>()
+  #lookedAt = -Infinity
 
   constructor({ ttlMs }: Pick<LeaseLimits, 'ttlMs'>) {
     this.#ttlMs = ttlMs
@@ -164,8 +174,16 @@ export class LeaseWatch {
       const { sort, version } = item
       const holder = holderOf(item)
       const seen = this.#seen.get(sort)
-      if (seen?.version !== version || seen.holder !== holder) this.#seen.set(sort, { version, holder, at })
+      if (seen?.version === version && seen.holder === holder) continue
+      this.#seen.set(sort, { version, holder, at, renewedAfter: seen?.holder === holder ? this.#lookedAt : -Infinity })
     }
+    this.#lookedAt = at
+  }
+
+  /** Monotonic: this holder has renewed its lease later than that; -Infinity where nothing was seen of it. */
+  renewedAfter(sort: string, holder: string): number {
+    const seen = this.#seen.get(sort)
+    return seen?.holder === holder ? seen.renewedAfter : -Infinity
   }
 
   /** Whether this holder's lease is there and was renewed within its time, as of a monotonic `now`. */

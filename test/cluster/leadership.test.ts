@@ -98,15 +98,28 @@ test('a broker that stops hands over, and stays in sync only where it must', () 
 
 test('a leader that followers do not reach hands over to one that serves, and keeps what nobody else can lead', () => {
   const isCutOff = (_: string, { leaderEpoch }: PartitionImage) => leaderEpoch === 0
+  const isHeard = () => true
   const before = cluster([1, 2, 3])
-  assert.deepEqual(planHandOver(before, 2, { isCutOff, rulesOf }), [], 'it leads nothing')
-  const after = apply(before, planHandOver(before, 1, { isCutOff, rulesOf }))
+  assert.deepEqual(planHandOver(before, 2, { isCutOff, isHeard, rulesOf }), [], 'it leads nothing')
+  const after = apply(before, planHandOver(before, 1, { isCutOff, isHeard, rulesOf }))
   assert.deepEqual(state(after), { leader: 2, leaderEpoch: 1, isr: [2, 3] })
-  assert.deepEqual(planHandOver(after, 2, { isCutOff, rulesOf }), [], 'another term has another silence')
+  assert.deepEqual(planHandOver(after, 2, { isCutOff, isHeard, rulesOf }), [], 'another term has another silence')
   const pair = cluster([1, 2])
-  assert.deepEqual(state(apply(pair, planHandOver(pair, 1, { isCutOff, rulesOf }))), { leader: 2, leaderEpoch: 1, isr: [1, 2] })
+  assert.deepEqual(state(apply(pair, planHandOver(pair, 1, { isCutOff, isHeard, rulesOf }))), { leader: 2, leaderEpoch: 1, isr: [1, 2] })
   const alone = apply(pair, planFence(pair, epochOf(pair, 2), rulesOf))
-  assert.deepEqual(planHandOver(alone, 1, { isCutOff, rulesOf }), [])
+  assert.deepEqual(planHandOver(alone, 1, { isCutOff, isHeard, rulesOf }), [])
+})
+
+test('a leader whose followers have died silently stays: it is the one that lives, and nobody else could be elected later', () => {
+  const before = cluster([1, 2, 3])
+  const handingOver = (...heard: number[]) =>
+    planHandOver(before, 1, { isCutOff: () => true, isHeard: (id) => heard.includes(id), rulesOf }).slice(0, 1)
+  assert.deepEqual(handingOver(), [])
+  const dead = [2, 3].reduce((image, id) => apply(image, planFence(image, epochOf(image, id), rulesOf)), before)
+  assert.deepEqual(state(dead), { leader: 1, leaderEpoch: 0, isr: [1, 3] })
+  const [record] = handingOver(3)
+  assert.ok(record !== undefined && record.leader === 3)
+  assert.deepEqual(record.isr, [1, 2, 3], 'with one that lives there would be too few without this one')
 })
 
 test('leaders go back to where they were placed, once that replica is in sync again', () => {

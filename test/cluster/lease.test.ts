@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Lease, LeaseWatch } from '../../broker/cluster/lease.ts'
-import { type CommitResult, type Table, TableError, type Write } from '../../broker/table/table.ts'
+import { type CommitResult, type Item, type Table, TableError, type Write } from '../../broker/table/table.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 
@@ -150,4 +150,18 @@ test('an observer knows when the first of the leases that it sees will have ende
   assert.equal(watch.nextEnd(850), 3100)
   assert.equal(watch.nextEnd(3100), 3850, 'what has ended is not waited for')
   assert.equal(watch.nextEnd(3850), Infinity)
+})
+
+test('an observer knows since when a holder has renewed for sure: since its look before the one that showed it', () => {
+  const watch = new LeaseWatch({ ttlMs: 3_000 })
+  const item = (version: number, holder = 'a'): Item => ({ partition: 'sessions', sort: '1', version, value: { holder, facts: null } })
+  watch.observe([item(5)], 1_000)
+  assert.equal(watch.renewedAfter('1', 'a'), -Infinity, 'it may have been renewed long ago')
+  watch.observe([item(5)], 1_750)
+  watch.observe([item(6)], 2_500)
+  assert.equal(watch.renewedAfter('1', 'a'), 1_750)
+  watch.observe([item(6)], 3_250)
+  assert.equal(watch.renewedAfter('1', 'a'), 1_750)
+  watch.observe([item(7, 'b')], 4_000)
+  assert.deepEqual([watch.renewedAfter('1', 'a'), watch.renewedAfter('1', 'b'), watch.renewedAfter('2', 'a')], [-Infinity, -Infinity, -Infinity])
 })
