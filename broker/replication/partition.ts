@@ -94,8 +94,8 @@ export class Partition {
   #image: PartitionImage | undefined
   /** What a leader said, or what was committed when this replica last led. */
   #knownHighWatermark: number
-  /** Of what was written last: about how many bytes one offset stands for. */
-  #bytesPerOffset = 0
+  /** Of what was written last: about how many bytes one offset stands for. Until that is known it may be enough for anybody. */
+  #bytesPerOffset = Infinity
 
   constructor(options: PartitionOptions) {
     this.#options = options
