@@ -47,7 +47,8 @@ export function fetch(context: FetchContext): HandlerOf<typeof fetchApi> {
       }
       const opened = context.fetchSessions.open(request, call.version)
       if (typeof opened === 'number') return refused(opened)
-      const round = new FetchRound(context, { request, follower }, targetsOf(context.image, opened, call.version))
+      const unknown = call.version < 13 ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : ErrorCode.UNKNOWN_TOPIC_ID
+      const round = new FetchRound(context, { request, follower, unknown }, targetsOf(context.image, opened, call.version))
       call.onSent((isTaken) => round.release({ isReusable: isTaken }))
       await readUntilEnough(context, round, { request, call })
       if (follower === undefined && round.isTurnedAway) await context.othersKnow()
