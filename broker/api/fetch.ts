@@ -85,13 +85,14 @@ async function readUntilEnough(
   const bytesMin = Math.min(request.minBytes, request.maxBytes, context.fetchLimits.bytesMax())
   for (;;) {
     const arrived = round.watch(bytesMin)
-    await round.read(deadline)
-    const left = deadline - context.clock.monotonic()
-    if (round.hasError || round.bytes >= bytesMin || left <= 0 || call.signal.aborted) {
+    // Whatever comes of it: a partition would tell everybody who ever listened of every append.
+    try {
+      await round.read(deadline)
+      const left = deadline - context.clock.monotonic()
+      if (round.hasError || round.bytes >= bytesMin || left <= 0 || call.signal.aborted) return
+      await arrived.orAfter(left, call.signal)
+    } finally {
       round.unwatch()
-      return
     }
-    await arrived.orAfter(left, call.signal)
-    round.unwatch()
   }
 }

@@ -68,3 +68,10 @@ describe('a fetch that is held while its topic is deleted', () => {
     })
   }
 })
+
+test('a fetch that fails by a fault of the code leaves nobody who listens', async () => {
+  const { partition, listeners, ask } = world()
+  partition.read = () => Promise.reject(new TypeError('x is not a function'))
+  await assert.rejects(ask(13), TypeError)
+  assert.equal(listeners.size, 0)
+})
