@@ -4,7 +4,8 @@
 import type { BrokerConfig } from './cluster/broker-config.ts'
 import { Controller } from './cluster/controller.ts'
 import { aliveBrokers, type BrokerImage, type Image, isAlive, type PartitionImage } from './cluster/image.ts'
-import { planFence, planHandOver, planOffline, planRegistration, type Registration, type RulesOf } from './cluster/leadership.ts'
+import { changeInParts, fenceInParts, registerInParts } from './cluster/large-changes.ts'
+import { planHandOver, planOffline, type Registration, type RulesOf } from './cluster/leadership.ts'
 import { Membership } from './cluster/membership.ts'
 import type { MetadataLog } from './cluster/metadata-log.ts'
 import { MetadataPoll } from './cluster/metadata-poll.ts'
@@ -26,7 +27,7 @@ import { type Clock, sleep, within } from './runtime/clock.ts'
 import type { Logger } from './runtime/logger.ts'
 import type { Network } from './runtime/network.ts'
 import type { Uuid } from './runtime/random.ts'
-import type { Table } from './table/table.ts'
+import { type Table, TableError } from './table/table.ts'
 
 export interface ClusterMemberOptions {
   readonly config: Config
@@ -142,13 +143,14 @@ export class ClusterMember {
   async join(partitions: Partitions, introduction: Introduction): Promise<void> {
     const { config, clock, table, metadata, logger, incarnation } = this.#options
     const { sessionMs: ttlMs, ...rest } = limits.cluster
-    const shared = { table, clock, metadata, incarnation, limits: { ttlMs, ...rest }, rulesOf: this.rulesOf }
+    const { partitionsPerChangeMax } = limits.metadata
+    const shared = { table, clock, metadata, incarnation, limits: { ttlMs, partitionsPerChangeMax, ...rest }, rulesOf: this.rulesOf }
     this.#membership = await Membership.begin({
       ...shared, brokerId: config.id, onReplaced: this.#options.onReplaced,
       onFault: (cause, doing) => logger.warn({ cause, doing }, 'the session could not be looked after'),
     })
     const registration = { brokerId: config.id, incarnation, rack: config.rack ?? null, ...introduction }
-    await metadata.change((image) => ({ records: planRegistration(image, registration, this.rulesOf), answer: undefined }))
+    await registerInParts(metadata, registration, { rulesOf: this.rulesOf, recordsMax: partitionsPerChangeMax })
     this.#membership.registered(metadata.image.brokers.get(config.id)!.brokerEpoch)
     partitions.enlist()
     this.#peers.follow(metadata.image)
@@ -165,7 +167,11 @@ export class ClusterMember {
         if (progress.left === 0) logger.info({ broker }, 'a broker is empty, and can be stopped and unregistered')
         else logger.info({ broker, ...progress }, 'a broker is being emptied')
       },
-      onFault: (cause) => logger.debug({ cause }, 'the cluster could not be looked after'),
+      onFault: (cause) => {
+        // A table that is away comes back, and each round tries again; what it refuses, or what is a defect, it will every time.
+        const isPassing = cause instanceof TableError && cause.code !== 'invalid'
+        logger[isPassing ? 'debug' : 'error']({ cause }, 'the cluster could not be looked after')
+      },
       onFenced: ({ brokerId }, why) => logger.warn({ broker: brokerId, why }, 'a broker is taken for dead'),
     })
   }
@@ -198,7 +204,7 @@ export class ClusterMember {
     const { metadata, config } = this.#options
     const plan = (image: Image) => planOffline(image, config.id, { isOffline, rulesOf: this.rulesOf })
     if (plan(metadata.image).length === 0) return
-    await metadata.change((image) => ({ records: plan(image), answer: undefined }))
+    await changeInParts(metadata, plan, { recordsMax: limits.metadata.partitionsPerChangeMax })
   }
 
   /** What followers cannot copy from this broker, one of them leads from now on. Throws `TableError`. */
@@ -208,11 +214,11 @@ export class ClusterMember {
     const isCutOff = (topicId: Uuid, { partition, leaderEpoch }: PartitionImage) => epochs.get(`${topicId}/${partition}`) === leaderEpoch
     // Who has died with its machine is silent as well, and not fenced yet: leadership goes to whoever was seen to live since.
     const silentSince = clock.monotonic() - limits.replication.silenceMsMax
-    const moved = await metadata.change((image) => {
-      const isHeard = (id: number) => (this.#controller?.renewedAfter(image.brokers.get(id)!) ?? -Infinity) >= silentSince
-      const records = planHandOver(image, config.id, { isCutOff, isHeard, rulesOf: this.rulesOf })
-      return { records, answer: records.length }
+    const plan = (image: Image) => planHandOver(image, config.id, {
+      isCutOff, rulesOf: this.rulesOf,
+      isHeard: (id) => (this.#controller?.renewedAfter(image.brokers.get(id)!) ?? -Infinity) >= silentSince,
     })
+    const moved = await changeInParts(metadata, plan, { recordsMax: limits.metadata.partitionsPerChangeMax })
     if (moved > 0) logger.warn({ partitions: moved }, 'followers do not reach this broker: others lead what it led')
   }
 
@@ -232,7 +238,7 @@ export class ClusterMember {
 
   async #handOverAll(own: BrokerImage): Promise<void> {
     const { metadata, clock } = this.#options
-    await metadata.change((image) => ({ records: planFence(image, own, this.rulesOf), answer: undefined }))
+    await fenceInParts(metadata, own, { rulesOf: this.rulesOf, recordsMax: limits.metadata.partitionsPerChangeMax })
     await this.othersKnow()
     await sleep(clock, limits.cluster.handOverMs)
   }

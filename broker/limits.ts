@@ -41,7 +41,7 @@ export const limits = {
     itemsPerSnapshot: 25,
     partitionsPerTopicMax: 10_000,
     partitionsPerPageMax: 2_000,
-    /** Partitions that one append moves or elects leaders for. */
+    /** Partitions that one append moves, elects leaders for or takes from a broker: what is beyond that goes into the next. */
     partitionsPerChangeMax: 2_000,
   },
   cluster: {

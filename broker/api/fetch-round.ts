@@ -23,6 +23,14 @@ export interface FetchResult {
   readonly preferredReplica?: number | undefined
 }
 
+/** What is read, for whom, and how that goes by. */
+export interface FetchRoundOf {
+  readonly request: FetchRequest
+  readonly follower: FetchingBroker | undefined
+  /** What is answered where a topic does not exist: clients that go by names do not know the code for ids, and give up. */
+  readonly unknown: ErrorCode
+}
+
 /** One pass over the partitions. */
 interface Round {
   readonly results: FetchResult[]
@@ -34,17 +42,16 @@ export class FetchRound {
   readonly #context: FetchContext
   readonly #request: FetchRequest
   readonly #follower: FetchingBroker | undefined
+  readonly #unknown: ErrorCode
   readonly #targets: readonly (readonly [FetchTarget, Uuid | undefined])[]
   #results: FetchResult[] = []
   #unwatch: (() => void)[] = []
 
-  constructor(
-    context: FetchContext, of: { readonly request: FetchRequest; readonly follower: FetchingBroker | undefined },
-    targets: readonly (readonly [FetchTarget, Uuid | undefined])[],
-  ) {
+  constructor(context: FetchContext, of: FetchRoundOf, targets: readonly (readonly [FetchTarget, Uuid | undefined])[]) {
     this.#context = context
     this.#request = of.request
     this.#follower = of.follower
+    this.#unknown = of.unknown
     this.#targets = targets
   }
 
@@ -188,13 +195,18 @@ export class FetchRound {
     await grace.orAfter(this.#context.fetchLimits.coldGraceMs)
   }
 
-  #find(target: FetchTarget, topicId: Uuid | undefined): Partition | number {
-    if (topicId === undefined) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+  #find(target: FetchTarget, topicId: Uuid | undefined): Partition | ErrorCode {
+    const found = topicId === undefined ? ErrorCode.UNKNOWN_TOPIC_ID : this.#replica(target, topicId)
+    // One that is deleted while the request is held was still found by its name when that came.
+    return found === ErrorCode.UNKNOWN_TOPIC_ID ? this.#unknown : found
+  }
+
+  #replica({ partition: index }: FetchTarget, topicId: Uuid): Partition | ErrorCode {
     const { partitions } = this.#context
     // Only who says where it stands is sent to followers, so nobody else has to be served by them.
     const mayFollow = this.#follower === undefined && this.#request.rackId !== ''
-    if (!mayFollow) return partitions.leader(topicId, target.partition)
-    const partition = partitions.replica(topicId, target.partition)
+    if (!mayFollow) return partitions.leader(topicId, index)
+    const partition = partitions.replica(topicId, index)
     return typeof partition === 'number' || partition.isServing ? partition : ErrorCode.NOT_LEADER_OR_FOLLOWER
   }
 }

@@ -47,7 +47,8 @@ export function fetch(context: FetchContext): HandlerOf<typeof fetchApi> {
       }
       const opened = context.fetchSessions.open(request, call.version)
       if (typeof opened === 'number') return refused(opened)
-      const round = new FetchRound(context, { request, follower }, targetsOf(context.image, opened, call.version))
+      const unknown = call.version < 13 ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : ErrorCode.UNKNOWN_TOPIC_ID
+      const round = new FetchRound(context, { request, follower, unknown }, targetsOf(context.image, opened, call.version))
       call.onSent((isTaken) => round.release({ isReusable: isTaken }))
       await readUntilEnough(context, round, { request, call })
       if (follower === undefined && round.isTurnedAway) await context.othersKnow()
@@ -84,13 +85,14 @@ async function readUntilEnough(
   const bytesMin = Math.min(request.minBytes, request.maxBytes, context.fetchLimits.bytesMax())
   for (;;) {
     const arrived = round.watch(bytesMin)
-    await round.read(deadline)
-    const left = deadline - context.clock.monotonic()
-    if (round.hasError || round.bytes >= bytesMin || left <= 0 || call.signal.aborted) {
+    // Whatever comes of it: a partition would tell everybody who ever listened of every append.
+    try {
+      await round.read(deadline)
+      const left = deadline - context.clock.monotonic()
+      if (round.hasError || round.bytes >= bytesMin || left <= 0 || call.signal.aborted) return
+      await arrived.orAfter(left, call.signal)
+    } finally {
       round.unwatch()
-      return
     }
-    await arrived.orAfter(left, call.signal)
-    round.unwatch()
   }
 }

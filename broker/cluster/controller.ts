@@ -5,10 +5,11 @@
 
 import { type Clock, sleep } from '../runtime/clock.ts'
 import type { Uuid } from '../runtime/random.ts'
-import type { Table } from '../table/table.ts'
+import { type Table, TableError } from '../table/table.ts'
 import { aliveBrokers, type BrokerImage, type Image } from './image.ts'
 import { Lease, type LeaseLimits, LeaseWatch } from './lease.ts'
-import { planElections, planFence, planPreferred, type RulesOf } from './leadership.ts'
+import { changeInParts, fenceInParts } from './large-changes.ts'
+import { planElections, planPreferred, type RulesOf } from './leadership.ts'
 import { sessionsPartition } from './membership.ts'
 import type { MetadataLog } from './metadata-log.ts'
 import type { MetadataRecord } from './metadata-record.ts'
@@ -20,6 +21,8 @@ export interface ControllerLimits extends LeaseLimits {
   readonly balanceEveryMs: number
   /** Partitions that the controller moves off a broker at a time. */
   readonly movesMax: number
+  /** Of one append; what is to be changed beyond that is changed in the next. */
+  readonly partitionsPerChangeMax: number
 }
 
 export interface ControllerOptions {
@@ -86,12 +89,10 @@ export class Controller {
 
   /** Somebody has evidence that a broker is gone, and need not wait for its session to end. Throws `TableError`. */
   async fence(broker: BrokerImage, why: string): Promise<void> {
-    const { metadata, rulesOf, onFenced } = this.#options
-    const isFenced = await metadata.change((image) => {
-      const records = planFence(image, broker, rulesOf)
-      return { records, answer: records.length > 0 }
+    const { metadata, rulesOf, onFenced, limits } = this.#options
+    await fenceInParts(metadata, broker, {
+      rulesOf, recordsMax: limits.partitionsPerChangeMax, onFenced: () => onFenced(broker, why),
     })
-    if (isFenced) onFenced(broker, why)
   }
 
   async #run(): Promise<void> {
@@ -135,15 +136,26 @@ export class Controller {
   async #duty(now: number): Promise<void> {
     const { metadata, limits, rulesOf } = this.#options
     for (const broker of aliveBrokers(metadata.image)) {
-      if (!this.#watch.isAlive(String(broker.brokerId), broker.incarnation, now)) await this.fence(broker, 'its session is over')
+      if (this.#watch.isAlive(String(broker.brokerId), broker.incarnation, now)) continue
+      await this.#step(() => this.fence(broker, 'its session is over'))
     }
-    await this.#change((image) => planElections(image, [], rulesOf))
-    await this.#change((image) => planFinishedReassignments(image, rulesOf))
-    await this.#mover.look(now)
-    await metadata.tidy()
+    await this.#step(() => this.#change((image) => planElections(image, [], rulesOf)))
+    await this.#step(() => this.#change((image) => planFinishedReassignments(image, rulesOf)))
+    await this.#step(() => this.#mover.look(now))
+    await this.#step(() => metadata.tidy())
     if (now - this.#balancedAt < limits.balanceEveryMs) return
     this.#balancedAt = now
-    await this.#change(planPreferred)
+    await this.#step(() => this.#change(planPreferred))
+  }
+
+  /** What cannot be done for one broker or topic is no reason to leave the others alone; a table that is away is one. */
+  async #step(take: () => Promise<void>): Promise<void> {
+    try {
+      await take()
+    } catch (cause) {
+      if (cause instanceof TableError && cause.code !== 'invalid') throw cause
+      this.#options.onFault(cause)
+    }
   }
 
   async #finishReassignments(): Promise<void> {
@@ -159,8 +171,8 @@ export class Controller {
 
   /** Planned on what is known first, so that nothing is asked of the table where there is nothing to do. */
   async #change(plan: (image: Image) => MetadataRecord[]): Promise<void> {
-    const { metadata } = this.#options
+    const { metadata, limits } = this.#options
     if (plan(metadata.image).length === 0) return
-    await metadata.change((image) => ({ records: plan(image), answer: undefined }))
+    await changeInParts(metadata, plan, { recordsMax: limits.partitionsPerChangeMax })
   }
 }

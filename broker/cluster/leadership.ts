@@ -65,11 +65,33 @@ export interface Registration extends Omit<BrokerRegistered, 'type'> {
  * serves, or to itself in a new epoch; where its disk is another one, or has lost its end, it is in sync with nothing. The
  * only replica of a partition leads whatever it has, for nobody has more.
  */
-export function planRegistration(image: Image, { isIntact, ...registered }: Registration, rulesOf: RulesOf): MetadataRecord[] {
-  const { brokerId, diskId } = registered
+export function planRegistration(image: Image, registration: Registration, rulesOf: RulesOf): MetadataRecord[] {
+  const { isIntact: _, ...registered } = registration
+  return [{ type: 'brokerRegistered', ...registered }, ...planStart(image, registration, { rulesOf, mayLead: true })]
+}
+
+/**
+ * What has to be done before a broker registers, where all of that is too much for one append: it leads nothing any more, and is
+ * in sync with nothing that it has lost. It is fenced until it has registered, so that nobody elects it meanwhile. Nothing
+ * where all of it is done.
+ */
+export function planRetreat(image: Image, registration: Registration, rulesOf: RulesOf): MetadataRecord[] {
+  const before = image.brokers.get(registration.brokerId)
+  const changes = planStart(image, registration, { rulesOf, mayLead: false })
+  if (changes.length === 0 || before === undefined || before.isFenced) return changes
+  const { brokerId, brokerEpoch } = before
+  return [{ type: 'brokerFenced', brokerId, brokerEpoch }, ...changes]
+}
+
+/** `mayLead`: the broker itself is elected where nobody else can be. */
+function planStart(
+  image: Image, { isIntact, brokerId, diskId }: Registration, by: { readonly rulesOf: RulesOf; readonly mayLead: boolean },
+): PartitionChanged[] {
+  const { rulesOf, mayLead } = by
   const before = image.brokers.get(brokerId)
   const isOtherDisk = before !== undefined && before.diskId !== diskId
-  const changes = planEach(image, (partition, topic) => {
+  const isOther = (id: number) => id !== brokerId && isAlive(image, id)
+  return planEach(image, (partition, topic) => {
     const rules = rulesOf(topic.name)
     if (partition.leader === brokerId && !isKept(rules, 'a restart takes a new epoch')) return {}
     const isWhole = !isOtherDisk && (before === undefined || isIntact(topic.id, partition.partition))
@@ -78,14 +100,9 @@ export function planRegistration(image: Image, { isIntact, ...registered }: Regi
     const isr = hasLost && !isOnly ? partition.isr.filter((id) => id !== brokerId) : partition.isr
     if (partition.leader !== brokerId && (partition.leader >= 0 || !isr.includes(brokerId))) return { isr }
     const others = elected({ ...partition, isr }, { rules: { ...rules, isUncleanElectionAllowed: false }, canLead: isOther })
-    if (others.leader !== noLeader) return others
+    if (others.leader !== noLeader || !mayLead) return others
     return elected({ ...partition, isr }, { rules, canLead: (id) => id === brokerId || isOther(id) })
   })
-  return [{ type: 'brokerRegistered', ...registered }, ...changes]
-
-  function isOther(id: number): boolean {
-    return id !== brokerId && isAlive(image, id)
-  }
 }
 
 /**
@@ -128,11 +145,14 @@ export function planHandOver(image: Image, brokerId: number, { isCutOff, isHeard
   })
 }
 
-/** Elects where nobody leads. `returning`: brokers that are about to serve, and do not yet in this image. */
+/**
+ * Elects where nobody leads that serves: a broker with much to hand over is fenced before it has handed over all of it.
+ * `returning`: brokers that are about to serve, and do not yet in this image.
+ */
 export function planElections(image: Image, returning: readonly number[], rulesOf: RulesOf): PartitionChanged[] {
   const canLead = (id: number) => returning.includes(id) || isAlive(image, id)
   return planEach(image, (partition, topic) => {
-    return partition.leader === noLeader ? elected(partition, { rules: rulesOf(topic.name), canLead }) : {}
+    return canLead(partition.leader) ? {} : elected(partition, { rules: rulesOf(topic.name), canLead })
   })
 }
 

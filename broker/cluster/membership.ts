@@ -5,6 +5,7 @@ import { type Clock, sleep } from '../runtime/clock.ts'
 import type { Uuid } from '../runtime/random.ts'
 import type { Table } from '../table/table.ts'
 import { Lease, type LeaseLimits } from './lease.ts'
+import { changePart } from './large-changes.ts'
 import { planUnfence, type RulesOf } from './leadership.ts'
 import type { MetadataLog } from './metadata-log.ts'
 
@@ -14,6 +15,8 @@ export const sessionsPartition = 'sessions'
 export interface MembershipLimits extends LeaseLimits {
   /** Milliseconds that a broker lets pass before it asks to serve again: whoever fenced it may have had a reason. */
   readonly unfenceAfterMs: number
+  /** That it leads at once when it serves again; who leads the rest is left to the controller. */
+  readonly partitionsPerChangeMax: number
 }
 
 export interface MembershipOptions {
@@ -110,6 +113,6 @@ export class Membership {
     this.#fencedSince ??= clock.monotonic()
     if (!this.isHeld || clock.monotonic() - this.#fencedSince < limits.unfenceAfterMs) return
     const broker = { brokerId, brokerEpoch: this.#brokerEpoch }
-    await metadata.change((image) => ({ records: planUnfence(image, broker, rulesOf), answer: undefined }))
+    await changePart(metadata, (image) => planUnfence(image, broker, rulesOf), { recordsMax: limits.partitionsPerChangeMax })
   }
 }

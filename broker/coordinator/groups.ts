@@ -170,7 +170,8 @@ export class Groups {
     if (this.#live.size + this.#loading.size > limits.groupsMax) return ErrorCode.COORDINATOR_NOT_AVAILABLE
     try {
       const loaded = await this.#store.load(groupId)
-      if (loaded === undefined) return ErrorCode.NOT_COORDINATOR
+      // One that moved meanwhile would live on here, and its timers end the sessions of members that its new owner serves.
+      if (loaded === undefined || !this.#isOwn(shardOf(groupId))) return ErrorCode.NOT_COORDINATOR
       if (this.#isClosed) return ErrorCode.COORDINATOR_NOT_AVAILABLE
       const onDropped = (dropped: LiveGroup) => {
         if (this.#live.get(groupId) === dropped) this.#live.delete(groupId)

@@ -32,6 +32,9 @@ export class Partitions {
   #wanted: Image = emptyImage
   /** Replicas that are on their way out. A slow disk or bucket holds up whoever wants the same one back, and nobody else. */
   readonly #removing = new Map<string, Promise<void>>()
+  /** Topics of which a replica that is wanted back has gone by now: they are looked through again, changed or not. */
+  #returning = new Set<Uuid>()
+  #isClosing = false
   /** Roles that are being taken. */
   readonly #assuming = new Set<Promise<void>>()
   #isEnlisted = false
@@ -111,7 +114,10 @@ export class Partitions {
     this.#assuming.add(assumed)
   }
 
-  /** Resolves once this broker serves what the image at this position gives it. */
+  /**
+   * Resolves once this broker serves what the image at this position gives it, but for replicas whose last copy is still
+   * being removed: how long that takes is up to a bucket, and they are led by others meanwhile.
+   */
   settled(sequence: number): Promise<void> {
     if (this.#image.sequence >= sequence && this.#running === undefined) return Promise.resolve()
     return new Promise((resolve) => this.#waiters.push({ sequence, resolve }))
@@ -138,6 +144,7 @@ export class Partitions {
   }
 
   async close(): Promise<void> {
+    this.#isClosing = true
     await this.#running
     for (const partition of this) partition.retire()
     await Promise.all([...this].map((partition) => this.#options.close(partition)))
@@ -146,18 +153,23 @@ export class Partitions {
   }
 
   async #run(): Promise<void> {
-    while (this.#image !== this.#wanted) {
+    while (this.#image !== this.#wanted || this.#returning.size > 0) {
       const image = this.#wanted
       await this.#reconcile(image)
       await Promise.all(this.#assuming)
       this.#image = image
-      this.#waiters = this.#waiters.filter(({ sequence, resolve }) => {
-        if (sequence > image.sequence) return true
-        resolve()
-        return false
-      })
+      this.#tellWaiters()
     }
     this.#running = undefined
+    // Who came while partitions were opened again may have waited for no newer image.
+    this.#tellWaiters()
+  }
+
+  #tellWaiters(): void {
+    this.#waiters = this.#waiters.filter(({ sequence, resolve }) => {
+      if (sequence <= this.#image.sequence) resolve()
+      return sequence > this.#image.sequence
+    })
   }
 
   async #reconcile(image: Image): Promise<void> {
@@ -165,16 +177,23 @@ export class Partitions {
     for (const [key, { topicId, partition }] of this.#offline) {
       if (!this.#isIn(image, { topicId, partition })) this.#offline.delete(key)
     }
+    const returning = this.#returning
+    this.#returning = new Set()
     const missing: (() => Promise<void>)[] = []
     for (const topic of image.topics.values()) {
-      if (topic === this.#image.topics.get(topic.id)) continue
+      if (topic === this.#image.topics.get(topic.id) && !returning.has(topic.id)) continue
       for (const partition of topic.partitions) {
         const isNew = this.#isEnlisted && this.#image.topics.get(topic.id)?.partitions[partition.partition] === undefined
-        const isKnown = this.#topics.get(topic.id)?.has(partition.partition) || this.#offline.has(keyOf(topic.id, partition.partition))
-        if (this.#isOurs(partition) && !isKnown) missing.push(() => this.#open(topic, partition, { isNew }))
+        if (this.#isOurs(partition) && !this.#isKnown(topic, partition)) missing.push(() => this.#open(topic, partition, { isNew }))
       }
     }
     await inParallel(missing, this.#options.openingMax)
+  }
+
+  /** Whether nothing is to be done for a partition: it is open, or is tried again by `reopen`, or once its last copy has gone. */
+  #isKnown({ id: topicId }: TopicImage, { partition }: PartitionImage): boolean {
+    const key = keyOf(topicId, partition)
+    return this.#topics.get(topicId)?.has(partition) === true || this.#offline.has(key) || this.#removing.has(key)
   }
 
   #isOurs({ replicas }: PartitionImage): boolean {
@@ -195,13 +214,20 @@ export class Partitions {
     partition.retire()
     const removed = this.#options.remove(partition)
       .catch((cause: unknown) => this.#options.onLeftBehind(partition, cause))
-      .finally(() => this.#removing.delete(key))
+      .finally(() => {
+        this.#removing.delete(key)
+        if (!this.#isClosing && this.#isIn(this.#wanted, partition)) this.#takeBack(topicId)
+      })
     this.#removing.set(key, removed)
+  }
+
+  #takeBack(topicId: Uuid): void {
+    this.#returning.add(topicId)
+    this.#running ??= this.#run()
   }
 
   async #open(topic: TopicImage, partition: PartitionImage, known: { readonly isNew: boolean }): Promise<void> {
     const key = keyOf(topic.id, partition.partition)
-    await this.#removing.get(key)
     try {
       const open = await this.#options.open(topic, partition, known)
       let partitions = this.#topics.get(topic.id)

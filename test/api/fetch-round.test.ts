@@ -25,7 +25,8 @@ async function readBoth(failure: Error) {
   } as unknown as FetchContext
   const target = (partition: number) => ({ partition, bytesMax: 1_000, fetchOffset: 0, currentLeaderEpoch: -1, lastFetchedEpoch: -1 })
   const targets = [0, 1].map((partition) => [target(partition), 'topic'] as unknown as readonly [never, string])
-  const round = new FetchRound(context, { request: { maxBytes: 10_000, isolationLevel: 0, rackId: '' } as FetchRequest, follower: undefined }, targets)
+  const request = { maxBytes: 10_000, isolationLevel: 0, rackId: '' } as FetchRequest
+  const round = new FetchRound(context, { request, follower: undefined, unknown: ErrorCode.UNKNOWN_TOPIC_ID }, targets)
   await round.read(500)
   return { codes: round.results.map(({ read }) => read.errorCode), bytes: round.bytes, unreadable, inUse: replyBudget.bytes }
 }

@@ -11,7 +11,7 @@ import { ManualClock, turn } from '../support/manual-clock.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { epochOf, partitionOf, rulesOf } from './a-cluster.ts'
 
-const limits = { ttlMs: 3000, renewEveryMs: 750, balanceEveryMs: 1_000_000, movesMax: 16 }
+const limits = { ttlMs: 3000, renewEveryMs: 750, balanceEveryMs: 1_000_000, movesMax: 16, partitionsPerChangeMax: 2_000 }
 
 /** Brokers 1 to 3, whose sessions last as long as a test does, and a partition on 1 and 2 that is to move to 3. */
 async function world() {

@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { emptyImage, fold, type Image, isAlive, type PartitionImage } from '../../broker/cluster/image.ts'
 import {
-  noLeader, planElections, planFence, planHandOver, planIsr, planLeave, planPreferred, planRegistration, planUnfence, type Registration, type TopicRules,
+  noLeader, planElections, planFence, planHandOver, planIsr, planLeave, planPreferred, planRegistration, planRetreat, planUnfence, type Registration,
+  type TopicRules,
 } from '../../broker/cluster/leadership.ts'
 import type { MetadataRecord } from '../../broker/cluster/metadata-record.ts'
 import { newPartition } from '../../broker/cluster/placement.ts'
@@ -168,7 +169,7 @@ test('a replica that started again since the leader saw it is not added', () => 
   assert.ok(typeof planIsr(image, { ...wanted, isr: isr(epochOf(image, 1)) }) !== 'string')
 })
 
-type Step = { readonly kind: 'fence' | 'unfence' | 'restart' | 'wipe' | 'leave' | 'prefer'; readonly broker: number }
+type Step = { readonly kind: 'fence' | 'unfence' | 'restart' | 'wipe' | 'retreat' | 'leave' | 'prefer'; readonly broker: number }
 
 function take(image: Image, { kind, broker }: Step): readonly MetadataRecord[] {
   switch (kind) {
@@ -176,6 +177,7 @@ function take(image: Image, { kind, broker }: Step): readonly MetadataRecord[] {
     case 'unfence': return planUnfence(image, epochOf(image, broker), rulesOf)
     case 'restart': return planRegistration(image, { ...registration(broker), diskId: image.brokers.get(broker)!.diskId }, rulesOf)
     case 'wipe': return planRegistration(image, registration(broker, { diskId: `${image.sequence}` }), rulesOf)
+    case 'retreat': return planRetreat(image, registration(broker, { diskId: `${image.sequence}` }), rulesOf)
     case 'leave': return planLeave(image, broker, rulesOf)
     case 'prefer': return planPreferred(image)
   }
@@ -183,7 +185,7 @@ function take(image: Image, { kind, broker }: Step): readonly MetadataRecord[] {
 
 test('whatever happens: leaders serve and are in sync, epochs grow, and members leave below the minimum only with their disk', () => {
   const step = fc.record({
-    kind: fc.constantFrom('fence', 'unfence', 'restart', 'wipe', 'leave', 'prefer'), broker: fc.integer({ min: 1, max: 4 }),
+    kind: fc.constantFrom('fence', 'unfence', 'restart', 'wipe', 'retreat', 'leave', 'prefer'), broker: fc.integer({ min: 1, max: 4 }),
   }) as fc.Arbitrary<Step>
   fc.assert(fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
     let image = cluster([1, 2, 3], [2, 3, 4], [4, 1])
@@ -196,8 +198,9 @@ test('whatever happens: leaders serve and are in sync, epochs grow, and members 
         assert.ok(now.leaderEpoch >= then.leaderEpoch && now.partitionEpoch >= then.partitionEpoch)
         assert.ok(now.isr.every((id) => then.isr.includes(id)), 'nobody joins without its leader')
         const left = then.isr.filter((id) => !now.isr.includes(id))
-        if (now.isr.length < strict.minIsr) assert.ok(left.every((id) => one.kind === 'wipe' && id === one.broker))
-        if (one.kind === 'wipe') assert.ok(!now.isr.includes(one.broker))
+        if (now.isr.length < strict.minIsr) assert.ok(left.every((id) => (one.kind === 'wipe' || one.kind === 'retreat') && id === one.broker))
+        if (one.kind === 'wipe' || one.kind === 'retreat') assert.ok(!now.isr.includes(one.broker))
+        if (one.kind === 'retreat') assert.notEqual(now.leader, one.broker)
         if (one.kind === 'restart' && then.leader === one.broker) assert.ok(now.leaderEpoch > then.leaderEpoch, 'no epoch is resumed')
       }
       image = next

@@ -7,7 +7,7 @@ import { ManualClock } from '../support/manual-clock.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { epochOf, registration, rulesOf } from './a-cluster.ts'
 
-const limits = { ttlMs: 3_000, renewEveryMs: 750, unfenceAfterMs: 1_000 }
+const limits = { ttlMs: 3_000, renewEveryMs: 750, unfenceAfterMs: 1_000, partitionsPerChangeMax: 2_000 }
 
 /** Starts of broker 1 on one table. */
 async function world() {

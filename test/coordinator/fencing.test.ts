@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { CoordinatorDirectory } from '../../broker/coordinator/directory.ts'
+import { defaultGroupSettings } from '../../broker/coordinator/group-settings.ts'
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
 import { commitOne, committed, joinConsumers } from './asking.ts'
 import { FailingTable } from './failing-table.ts'
@@ -69,4 +70,20 @@ test('a broker that does not own the shard claims nothing', async () => {
   Object.assign(other.directory, { ownerOf: () => owner })
   assert.equal(await commitOne(other, 6), ErrorCode.NOT_COORDINATOR)
   assert.deepEqual(await commitOne(first, 7), [ErrorCode.NONE], 'its claim is still good')
+})
+
+test('a group that moves to another broker while it is loaded is not kept, and ends nobody\'s session here', async () => {
+  const table = new FailingTable()
+  const first = makeWorld({ brokerId: 1, table })
+  await joinConsumers(first, 'A')
+  const { clock, topics } = first
+  const second = makeWorld({ brokerId: 2, table, clock, topics })
+  const owner: ReturnType<CoordinatorDirectory['ownerOf']> = { nodeId: 3, host: 'localhost', port: 9093 }
+  table.afterGet = async () => Object.assign(second.directory, { ownerOf: () => owner })
+  assert.equal(await committed(second), -1000 - ErrorCode.NOT_COORDINATOR)
+  assert.equal(second.groups.size, 0)
+  first.groups.close()
+  const before = table.commits.length
+  await clock.advance(10 * defaultGroupSettings.consumerSessionTimeoutMs)
+  assert.equal(table.commits.length, before, 'who owns it has its members')
 })

@@ -21,12 +21,14 @@ function world() {
   const removed: string[] = []
   const stuck = new Map<string, Error>()
   const slow = new Map<string, Promise<void>>()
+  const slowToOpen = new Map<string, Promise<void>>()
   const left: unknown[] = []
   const told: unknown[] = []
   const partitions = new Partitions({
     brokerId: 1, openingMax: 4,
     async open(topic) {
       await new Promise((resolve) => setImmediate(resolve))
+      await slowToOpen.get(topic.name)
       opened.push(topic.name)
       const fault = faults.get(topic.name)
       if (fault !== undefined) throw fault
@@ -46,7 +48,7 @@ function world() {
     partitions.follow(image)
     await partitions.settled(image.sequence)
   }
-  return { faults, opened, removed, stuck, slow, left, told, partitions, follow }
+  return { faults, opened, removed, stuck, slow, slowToOpen, left, told, partitions, follow }
 }
 
 test('a partition that could not be opened is offline, and serves once it can be', async () => {
@@ -99,6 +101,22 @@ test('images that come while partitions are opened again are carried out', async
   assert.equal(partitions.offlineCount, 0, 'what was deleted is no longer missed')
   await partitions.reopen()
   assert.equal(opened.length, 3)
+})
+
+test('who changed nothing while partitions are opened again is answered once they are', async () => {
+  const { faults, slowToOpen, partitions, follow } = world()
+  faults.set('orders', away)
+  const image = created(emptyImage, 'orders')
+  await follow(image)
+  const disk = Promise.withResolvers<void>()
+  slowToOpen.set('orders', disk.promise)
+  const reopening = partitions.reopen()
+  let isSettled = false
+  const settled = partitions.settled(image.sequence).then(() => (isSettled = true))
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  assert.equal(isSettled, false)
+  disk.resolve()
+  await Promise.all([reopening, settled])
 })
 
 /** The partition of a topic, with these replicas. */
@@ -162,12 +180,48 @@ test('a replica that is slow to go holds up only who wants that one back', async
   await follow(more)
   assert.equal(typeof partitions.leader('payments', 0), 'object', 'the next topic is served meanwhile')
   const back = moved(more, 'orders', [2, 1])
-  partitions.follow(back)
-  await new Promise((resolve) => setTimeout(resolve, 5))
+  await follow(back)
   assert.deepEqual([opened, removed], [['orders', 'payments'], []], 'not beside the copy that is still being removed')
+  assert.equal(partitions.leader('orders', 0), ErrorCode.NOT_LEADER_OR_FOLLOWER)
+  await follow(created(back, 'refunds'))
+  assert.equal(typeof partitions.leader('refunds', 0), 'object', 'nor does it hold up what comes after it')
   bucket.resolve()
-  await partitions.settled(back.sequence)
-  assert.deepEqual([opened, removed], [['orders', 'payments', 'orders'], ['orders']])
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  assert.deepEqual([opened, removed], [['orders', 'payments', 'refunds', 'orders'], ['orders']])
+  assert.equal(typeof partitions.leader('orders', 0), 'object')
+})
+
+test('a replica that was wanted back while it went, and is not any more when it has gone, is not opened', async () => {
+  const { opened, removed, slow, partitions, follow } = world()
+  const bucket = Promise.withResolvers<void>()
+  slow.set('orders', bucket.promise)
+  const alone = created(emptyImage, 'orders')
+  await follow(alone)
+  const left = moved(alone, 'orders', [2])
+  await follow(left)
+  const back = moved(left, 'orders', [2, 1])
+  await follow(back)
+  await follow(moved(back, 'orders', [2]))
+  bucket.resolve()
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  assert.deepEqual([opened, removed], [['orders'], ['orders']])
+  await partitions.close()
+})
+
+test('closing opens nothing that was wanted back while it went', async () => {
+  const { opened, removed, slow, partitions, follow } = world()
+  const bucket = Promise.withResolvers<void>()
+  slow.set('orders', bucket.promise)
+  const alone = created(emptyImage, 'orders')
+  await follow(alone)
+  const left = moved(alone, 'orders', [2])
+  await follow(left)
+  await follow(moved(left, 'orders', [2, 1]))
+  const closing = partitions.close()
+  bucket.resolve()
+  await closing
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  assert.deepEqual([opened, removed], [['orders'], ['orders']])
 })
 
 test('closing waits for what is being removed', async () => {
