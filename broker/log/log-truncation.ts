@@ -23,7 +23,8 @@ export async function truncateLog(of: Truncation, promise: { lowerTo(endOffset: 
     const cut = await placeOf(offset, segment)
     if (cut !== undefined) {
       await promise.lowerTo(cut.endOffset)
-      await files.removeSegments(segments.all.flatMap(({ baseOffset }) => (baseOffset > segment.baseOffset ? [baseOffset] : [])))
+      // What is there, not what is on the list: a segment that could not be made may have left its file.
+      await files.removeSegments((await files.segmentOffsets()).filter((baseOffset) => baseOffset > segment.baseOffset))
       segment.bytes = cut.position
       await segment.settle()
     }

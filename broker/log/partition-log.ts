@@ -16,6 +16,7 @@ import { LogError } from './log-error.ts'
 import { LogFiles } from './log-files.ts'
 import { LogKeeper } from './log-keeper.ts'
 import { type Beginning, indexIntervalBytes, type LogOptions, recoveryOptions } from './log-options.ts'
+import { isDue } from './log-retention.ts'
 import { LogWriter, type Positioned } from './log-writer.ts'
 import { truncateLog } from './log-truncation.ts'
 import { markerIn } from './marker.ts'
@@ -298,22 +299,13 @@ export class PartitionLog {
     const config = this.#options.config()
     const wallMs = this.#options.clock.now()
     const active = this.#segments.active
-    if (active !== undefined && active.bytes > 0 && this.#isDue(active, { ...now, wallMs })) await this.roll()
+    if (active !== undefined && active.bytes > 0 && isDue(active, { ...now, wallMs }, config)) await this.roll()
     this.#written.expire(wallMs, config.producerExpiryMs)
     this.#admitted.expire(wallMs, config.producerExpiryMs)
     if (config.isDeleted && !config.isTiered) {
       await this.#keeper.retain({ ...now, wallMs }, config).catch((cause: unknown) => this.#options.onFault(cause, 'not tidied'))
     }
     this.#keeper.rest()
-  }
-
-  /** Whether the open segment is old enough to be sealed: by its age, or because all that is in it is to be deleted. */
-  #isDue(
-    { firstAppendAt, maxTimestamp }: Segment, { wallMs, isClockTrusted }: { readonly wallMs: number; readonly isClockTrusted: boolean },
-  ): boolean {
-    const { segmentMs, retentionMs, isDeleted, isTiered } = this.#options.config()
-    if (wallMs - (firstAppendAt ?? wallMs) >= segmentMs) return true
-    return isDeleted && !isTiered && isClockTrusted && retentionMs >= 0 && maxTimestamp >= 0 && maxTimestamp < wallMs - retentionMs
   }
 
   /** Seals the open segment, unless it is empty. */
@@ -369,6 +361,7 @@ export class PartitionLog {
 
   async #adopt({ segments, epochs, producers, endOffset, logStartOffset }: Recovered): Promise<void> {
     this.#segments.reset(segments)
+    this.#writer.begin()
     this.epochs.reset(epochs.starts)
     this.#written.reset(producers.snapshot())
     this.#admitted = ProducerState.restore(producers.snapshot())

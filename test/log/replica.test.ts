@@ -173,3 +173,50 @@ test('a cut that the disk does not carry out ends the log, for nobody knows how 
   await again.truncateTo(4)
   await assertEndsAt(again, 2)
 })
+
+/** A log with 4 records, whose next segment could not be made when it was to be sealed. */
+async function withFailedRoll(step: 'open' | 'truncate', config: { readonly isTiered?: boolean } = {}): Promise<{ world: LogWorld; log: PartitionLog }> {
+  const world = new LogWorld({}, { segmentBytes: 3 * batchBytes, ...config })
+  const log = await world.open()
+  await appendAll(log, [0, 2].map((baseSequence) => aBatch({ records: 2, producerId: 5, baseSequence })), 1)
+  world.disk.fault = ({ kind, path }) => (kind === step && path === segmentPath(4) ? 'EMFILE' : undefined)
+  await log.roll()
+  assert.equal(world.faults.length, 1)
+  world.disk.fault = () => undefined
+  return { world, log }
+}
+
+/** Takes in five batches from an offset on, and holds that they lie in segments of their own, each of which can go. */
+async function assertGoesOn(world: LogWorld, log: PartitionLog, start: number): Promise<void> {
+  for (let index = 0; index < 5; index++) {
+    const { errorCode } = await log.replicate(aBatch({ records: 2, producerId: 5, baseOffset: start + 2 * index, leaderEpoch: 1 }))
+    assert.equal(errorCode, ErrorCode.NONE)
+  }
+  await new Promise((resolve) => setImmediate(resolve))
+  const offsets = world.names().filter((name) => name.endsWith('.log')).map(Number.parseFloat)
+  assert.equal(log.segmentCount, offsets.length, 'no two share a file')
+  await log.evictBelow(start)
+  assert((await readAll(log)).length >= 5)
+  world.disk.crash()
+  const again = await world.open()
+  assert.equal(again.durableEndOffset, start + 10)
+  assert.deepEqual((await readAll(again, start)).map(({ baseOffset }) => baseOffset), [0, 2, 4, 6, 8].map((offset) => start + offset))
+}
+
+test('a log that begins anew after a segment could not be made does not make its first one twice', async () => {
+  for (const step of ['open', 'truncate'] as const) {
+    const { world, log } = await withFailedRoll(step, { isTiered: true })
+    await log.startFresh(100, { epochs: [{ epoch: 1, startOffset: 0 }], producers: undefined, logStartOffset: 0 })
+    await assertGoesOn(world, log, 100)
+  }
+})
+
+test('a log that is cut after a segment could not be made goes on in the segment that the cut has left', async () => {
+  for (const step of ['open', 'truncate'] as const) {
+    for (const offset of [0, 2, 4]) {
+      const { world, log } = await withFailedRoll(step)
+      await log.truncateTo(offset)
+      await assertGoesOn(world, log, offset)
+    }
+  }
+})
