@@ -7,7 +7,7 @@
 
 import { strict as assert } from 'node:assert'
 import { ErrorCode } from '../protocol/error-code.ts'
-import { batchesIn, type RecordBatch } from '../protocol/record-batch.ts'
+import { batchesIn } from '../protocol/record-batch.ts'
 import { validateAppend } from './append-validation.ts'
 import { decodeChecked } from './checked-file.ts'
 import { EpochCache } from './epoch-cache.ts'
@@ -23,6 +23,7 @@ import { markerIn } from './marker.ts'
 import { type Appended, failed, PendingAppends, refused } from './pending-appends.ts'
 import { ProducerState } from './producer-state.ts'
 import { type Recovered, recover } from './recovery.ts'
+import { problemWith } from './replica-validation.ts'
 import type { AbortedTransaction, SealedSegment } from './sealed-segment.ts'
 import { type BatchRange, nothing, type Segment } from './segment.ts'
 import { SegmentList } from './segment-list.ts'
@@ -89,7 +90,12 @@ export class PartitionLog {
     await files.claim(options.topicId, options.partition)
     const recovered = await recover(recoveryOptions(options, files))
     const log = new PartitionLog(options, files, recovered)
-    await log.#keeper.begin(recovered.logStartOffset)
+    try {
+      await log.#keeper.begin(recovered.logStartOffset)
+    } catch (cause) {
+      await log.abandon()
+      throw cause
+    }
     return log
   }
 
@@ -179,7 +185,7 @@ export class PartitionLog {
     const baseOffset = this.#endOffset
     for (const batch of batchesIn(records)) {
       if (batch.endOffset <= this.#endOffset) continue
-      const problem = this.#problemWith(batch)
+      const problem = problemWith(batch, { nextOffset: this.#endOffset, latestEpoch: this.epochs.latest })
       if (problem !== undefined) return Promise.resolve(problem)
       this.#admitted.apply(batch, { now, marker: markerIn(batch) })
       this.#endOffset = batch.endOffset
@@ -187,16 +193,6 @@ export class PartitionLog {
     }
     const answer: Appended = { errorCode: ErrorCode.NONE, baseOffset, endOffset: this.#endOffset, logAppendTime: -1 }
     return this.#endOffset <= this.#durableEndOffset ? Promise.resolve(answer) : this.#pending.add(answer)
-  }
-
-  /** What keeps a leader's batch from being the next one here. */
-  #problemWith(batch: RecordBatch): Appended | undefined {
-    const { baseOffset, leaderEpoch } = batch
-    if (!batch.isIntact()) return failed(ErrorCode.CORRUPT_MESSAGE, `the batch at ${baseOffset} does not match its checksum`)
-    const next = this.#endOffset
-    if (baseOffset !== next) return failed(ErrorCode.OFFSET_OUT_OF_RANGE, `a batch at ${baseOffset}, and ${next} is next`)
-    if (leaderEpoch >= (this.epochs.latest ?? 0)) return undefined
-    return failed(ErrorCode.CORRUPT_MESSAGE, `the batch at ${baseOffset} is of epoch ${leaderEpoch}, behind one of ${this.epochs.latest}`)
   }
 
   /** Whether it remembers what this producer sent last. */
@@ -381,12 +377,17 @@ export class PartitionLog {
     this.#hot.clear()
   }
 
-  /** Closes, and removes everything. */
-  async destroy(): Promise<void> {
+  /** Closes without a word of it in the files: the next start takes what is there as after a crash. */
+  async abandon(): Promise<void> {
     this.#isClosing = true
     await this.#writer.close()
     await this.#keeper.end({ isClean: false })
     this.#hot.clear()
+  }
+
+  /** Closes, and removes everything. */
+  async destroy(): Promise<void> {
+    await this.abandon()
     await this.#options.disk.removeDirectory(this.#options.directory)
   }
 }
