@@ -80,7 +80,13 @@ export class PartitionStore {
       keyless: keylessRecords,
       onFault: (cause, effect) => logger.error({ ...name, cause, effect }, 'a log failed'),
     })
-    if (!known.isNew) await this.#restore(log, topic, partition)
+    try {
+      if (!known.isNew) await this.#restore(log, topic, partition)
+    } catch (cause) {
+      // Not in order: whether something is missing from this log is asked again when it can be opened.
+      await log.abandon()
+      throw cause
+    }
     if (log.tornBytes > 0) logger.warn({ ...name, tornBytes: log.tornBytes }, 'a torn write was cut off at the end of a log')
     const { brokerId, around, onOutOfSync } = this.#options
     return new Partition({

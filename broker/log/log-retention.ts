@@ -1,6 +1,8 @@
-// Which segments of a log that is not tiered may go. A pure plan over what is there; the log carries it out.
+// When a segment is sealed by its age, and which segments of a log that is not tiered may go. Pure plans over what is
+// there; the log carries them out.
 
 import type { Clock } from '../runtime/clock.ts'
+import type { LogConfig } from './log-config.ts'
 
 export interface RetainedSegment {
   readonly baseOffset: number
@@ -39,6 +41,16 @@ export function planLogStart(
     start = Math.max(start, segment.endOffset)
   }
   return start
+}
+
+/** Whether the open segment is old enough to be sealed: by its age, or because all that is in it is to be deleted. */
+export function isDue(
+  { firstAppendAt, maxTimestamp }: { readonly firstAppendAt: number | undefined; readonly maxTimestamp: number },
+  { wallMs, isClockTrusted }: { readonly wallMs: number; readonly isClockTrusted: boolean },
+  { segmentMs, retentionMs, isDeleted, isTiered }: LogConfig,
+): boolean {
+  if (wallMs - (firstAppendAt ?? wallMs) >= segmentMs) return true
+  return isDeleted && !isTiered && isClockTrusted && retentionMs >= 0 && maxTimestamp >= 0 && maxTimestamp < wallMs - retentionMs
 }
 
 /** How far the wall clock may run away from the monotonic one between two looks before it is not believed. */

@@ -2,7 +2,7 @@
 // promised, then segments go from the last one on, then the one that is left is cut.
 
 import { scanBatches } from './batch-scan.ts'
-import type { EpochCache } from './epoch-cache.ts'
+import { EpochCache } from './epoch-cache.ts'
 import type { LogFiles } from './log-files.ts'
 import type { Segment } from './segment.ts'
 import type { SegmentList } from './segment-list.ts'
@@ -23,14 +23,16 @@ export async function truncateLog(of: Truncation, promise: { lowerTo(endOffset: 
     const cut = await placeOf(offset, segment)
     if (cut !== undefined) {
       await promise.lowerTo(cut.endOffset)
-      await files.removeSegments(segments.all.flatMap(({ baseOffset }) => (baseOffset > segment.baseOffset ? [baseOffset] : [])))
+      // What is there, not what is on the list: a segment that could not be made may have left its file.
+      await files.removeSegments((await files.segmentOffsets()).filter((baseOffset) => baseOffset > segment.baseOffset))
       segment.bytes = cut.position
       await segment.settle()
     }
   }
   // Also where nothing is cut: an epoch that began at the very end is not known any more (KAFKA-10706).
-  epochs.truncateFromEnd(offset)
-  await files.writeEpochs(epochs.starts)
+  const left = new EpochCache(epochs.starts)
+  left.truncateFromEnd(offset)
+  await files.writeEpochs(left.starts)
 }
 
 /** Where the batch that holds an offset lies; undefined where the segment ends before it. */

@@ -123,8 +123,9 @@ export class LogWriter {
 
   async #segmentFor(batch: RecordBatch): Promise<Segment> {
     const active = this.#options.segments.active
-    const isFull = active !== undefined && active.bytes > 0 && active.bytes + batch.bytes.length > this.#options.segmentBytesMax()
-    if (active === undefined || isFull || this.#mustRoll) await this.roll(batch.baseOffset)
+    const isFull = active !== undefined && active.bytes + batch.bytes.length > this.#options.segmentBytesMax()
+    // An empty one begins where the next one would: both would be the same file.
+    if (active === undefined || (active.bytes > 0 && (isFull || this.#mustRoll))) await this.roll(batch.baseOffset)
     const segment = this.#options.segments.active!
     segment.firstAppendAt ??= this.#options.now()
     if (this.#open !== segment) await this.#openFile(segment)
@@ -154,6 +155,11 @@ export class LogWriter {
     this.#open?.release()
     this.#open = undefined
     this.#file = undefined
+  }
+
+  /** The segments were made anew of the files: what a roll that failed has left is on the list, or gone. */
+  begin(): void {
+    this.#mustRoll = false
   }
 
   #sync(file: DiskFile): Promise<void> {

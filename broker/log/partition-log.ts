@@ -7,25 +7,28 @@
 
 import { strict as assert } from 'node:assert'
 import { ErrorCode } from '../protocol/error-code.ts'
-import { batchesIn, type RecordBatch } from '../protocol/record-batch.ts'
+import { batchesIn } from '../protocol/record-batch.ts'
 import { validateAppend } from './append-validation.ts'
-import { decodeChecked } from './checked-file.ts'
+import { type Beginning, freshOf } from './beginning.ts'
 import { EpochCache } from './epoch-cache.ts'
 import { HotRing, type LentBatches } from './hot-ring.ts'
 import { LogError } from './log-error.ts'
 import { LogFiles } from './log-files.ts'
 import { LogKeeper } from './log-keeper.ts'
-import { type Beginning, indexIntervalBytes, type LogOptions, recoveryOptions } from './log-options.ts'
+import { indexIntervalBytes, type LogOptions, recoveryOptions } from './log-options.ts'
+import { isDue } from './log-retention.ts'
 import { LogWriter, type Positioned } from './log-writer.ts'
 import { truncateLog } from './log-truncation.ts'
 import { markerIn } from './marker.ts'
 import { type Appended, failed, PendingAppends, refused } from './pending-appends.ts'
 import { ProducerState } from './producer-state.ts'
 import { type Recovered, recover } from './recovery.ts'
+import { problemWith } from './replica-validation.ts'
 import type { AbortedTransaction, SealedSegment } from './sealed-segment.ts'
 import { type BatchRange, nothing, type Segment } from './segment.ts'
 import { SegmentList } from './segment-list.ts'
 import { findAborted, readSegments } from './segment-reads.ts'
+import { isShortage } from './storage-failure.ts'
 import { findMaxTimestamp, findTimestamp, type FoundRecord } from './timestamp-search.ts'
 
 export type { Appended } from './pending-appends.ts'
@@ -88,7 +91,12 @@ export class PartitionLog {
     await files.claim(options.topicId, options.partition)
     const recovered = await recover(recoveryOptions(options, files))
     const log = new PartitionLog(options, files, recovered)
-    await log.#keeper.begin(recovered.logStartOffset)
+    try {
+      await log.#keeper.begin(recovered.logStartOffset)
+    } catch (cause) {
+      await log.abandon()
+      throw cause
+    }
     return log
   }
 
@@ -178,7 +186,7 @@ export class PartitionLog {
     const baseOffset = this.#endOffset
     for (const batch of batchesIn(records)) {
       if (batch.endOffset <= this.#endOffset) continue
-      const problem = this.#problemWith(batch)
+      const problem = problemWith(batch, { nextOffset: this.#endOffset, latestEpoch: this.epochs.latest })
       if (problem !== undefined) return Promise.resolve(problem)
       this.#admitted.apply(batch, { now, marker: markerIn(batch) })
       this.#endOffset = batch.endOffset
@@ -186,16 +194,6 @@ export class PartitionLog {
     }
     const answer: Appended = { errorCode: ErrorCode.NONE, baseOffset, endOffset: this.#endOffset, logAppendTime: -1 }
     return this.#endOffset <= this.#durableEndOffset ? Promise.resolve(answer) : this.#pending.add(answer)
-  }
-
-  /** What keeps a leader's batch from being the next one here. */
-  #problemWith(batch: RecordBatch): Appended | undefined {
-    const { baseOffset, leaderEpoch } = batch
-    if (!batch.isIntact()) return failed(ErrorCode.CORRUPT_MESSAGE, `the batch at ${baseOffset} does not match its checksum`)
-    const next = this.#endOffset
-    if (baseOffset !== next) return failed(ErrorCode.OFFSET_OUT_OF_RANGE, `a batch at ${baseOffset}, and ${next} is next`)
-    if (leaderEpoch >= (this.epochs.latest ?? 0)) return undefined
-    return failed(ErrorCode.CORRUPT_MESSAGE, `the batch at ${baseOffset} is of epoch ${leaderEpoch}, behind one of ${this.epochs.latest}`)
   }
 
   /** Whether it remembers what this producer sent last. */
@@ -298,22 +296,13 @@ export class PartitionLog {
     const config = this.#options.config()
     const wallMs = this.#options.clock.now()
     const active = this.#segments.active
-    if (active !== undefined && active.bytes > 0 && this.#isDue(active, { ...now, wallMs })) await this.roll()
+    if (active !== undefined && active.bytes > 0 && isDue(active, { ...now, wallMs }, config)) await this.roll()
     this.#written.expire(wallMs, config.producerExpiryMs)
     this.#admitted.expire(wallMs, config.producerExpiryMs)
     if (config.isDeleted && !config.isTiered) {
       await this.#keeper.retain({ ...now, wallMs }, config).catch((cause: unknown) => this.#options.onFault(cause, 'not tidied'))
     }
     this.#keeper.rest()
-  }
-
-  /** Whether the open segment is old enough to be sealed: by its age, or because all that is in it is to be deleted. */
-  #isDue(
-    { firstAppendAt, maxTimestamp }: Segment, { wallMs, isClockTrusted }: { readonly wallMs: number; readonly isClockTrusted: boolean },
-  ): boolean {
-    const { segmentMs, retentionMs, isDeleted, isTiered } = this.#options.config()
-    if (wallMs - (firstAppendAt ?? wallMs) >= segmentMs) return true
-    return isDeleted && !isTiered && isClockTrusted && retentionMs >= 0 && maxTimestamp >= 0 && maxTimestamp < wallMs - retentionMs
   }
 
   /** Seals the open segment, unless it is empty. */
@@ -330,7 +319,10 @@ export class PartitionLog {
    */
   truncateTo(offset: number): Promise<void> {
     assert(offset >= this.localStartOffset, `truncation to ${offset}, and the disk begins at ${this.localStartOffset}`)
-    return this.#change(() => truncateLog({ files: this.#files, segments: this.#segments, epochs: this.epochs, offset }, this.#keeper))
+    const { epochs } = this
+    return this.#change((begun) => truncateLog({ files: this.#files, segments: this.#segments, epochs, offset }, {
+      lowerTo: (endOffset) => this.#keeper.lowerTo(endOffset).then(begun),
+    }))
   }
 
   /**
@@ -338,29 +330,32 @@ export class PartitionLog {
    * log is the old or the new one after a crash. Throws `LogError` where the producers cannot be read.
    */
   startFresh(offset: number, beginning: Beginning): Promise<void> {
-    const { epochs, logStartOffset } = beginning
-    assert(logStartOffset <= offset, `a log start at ${logStartOffset}, behind the beginning at ${offset}`)
-    const decoded = beginning.producers === undefined
-      ? { value: [] }
-      : decodeChecked<ReturnType<ProducerState['snapshot']>>(beginning.producers)
-    if (decoded === undefined) throw new LogError('damaged', this.#options.directory, 'the producers to begin with are damaged')
-    return this.#change(() => this.#keeper.writeFresh(offset, { epochs, producers: decoded.value, logStartOffset }))
+    const fresh = freshOf(beginning, this.#options.directory)
+    assert(fresh.logStartOffset <= offset, `a log start at ${fresh.logStartOffset}, behind the beginning at ${offset}`)
+    return this.#change((begun) => this.#keeper.writeFresh(offset, fresh).then(begun))
   }
 
-  /** Runs a change of the files while nothing is written, and then takes in what is there as a start would. */
-  async #change(change: () => Promise<void>): Promise<void> {
+  /**
+   * Runs a change of the files while nothing is written, and then takes in what is there as a start would. The change
+   * says when it has begun; where there is no room for it before that, the log goes on as it was.
+   */
+  async #change(change: (begun: () => void) => Promise<void>): Promise<void> {
     this.#isChanging = true
+    let hasBegun = false
+    const begun = () => void (hasBegun = true)
     try {
       await this.#writer.exclusively(() => this.#keeper.exclusively(async () => {
         if (this.#writer.isStopped) throw new LogError('stopped', this.#options.directory, 'the log has stopped')
         this.#writer.letGo()
         const left = this.#segments.all
-        await change()
-        await this.#adopt(await recover(recoveryOptions(this.#options, this.#files)))
+        await change(begun)
+        const recovered = await recover(recoveryOptions(this.#options, this.#files))
+        begun()
+        await this.#adopt(recovered)
         for (const segment of left) await segment.close()
       }))
     } catch (cause) {
-      this.#writer.stop(cause)
+      if (hasBegun || !isShortage(cause)) this.#writer.stop(cause)
       throw cause
     } finally {
       this.#isChanging = false
@@ -369,6 +364,7 @@ export class PartitionLog {
 
   async #adopt({ segments, epochs, producers, endOffset, logStartOffset }: Recovered): Promise<void> {
     this.#segments.reset(segments)
+    this.#writer.begin()
     this.epochs.reset(epochs.starts)
     this.#written.reset(producers.snapshot())
     this.#admitted = ProducerState.restore(producers.snapshot())
@@ -388,12 +384,17 @@ export class PartitionLog {
     this.#hot.clear()
   }
 
-  /** Closes, and removes everything. */
-  async destroy(): Promise<void> {
+  /** Closes without a word of it in the files: the next start takes what is there as after a crash. */
+  async abandon(): Promise<void> {
     this.#isClosing = true
     await this.#writer.close()
     await this.#keeper.end({ isClean: false })
     this.#hot.clear()
+  }
+
+  /** Closes, and removes everything. */
+  async destroy(): Promise<void> {
+    await this.abandon()
     await this.#options.disk.removeDirectory(this.#options.directory)
   }
 }

@@ -116,7 +116,17 @@ class Recovery {
     this.#endOffset = found.offsets[0]!
   }
 
+  /** What is opened for it is closed again where it fails: whoever tries it every few seconds would run out of files. */
   async run(): Promise<Recovered> {
+    try {
+      return await this.#run()
+    } catch (cause) {
+      for (const segment of this.#segments) await segment.close()
+      throw cause
+    }
+  }
+
+  async #run(): Promise<Recovered> {
     const { offsets } = this.#found
     const believed = await this.#believeSealed()
     const active = believed.length === offsets.length - 1 ? await this.#believeActive() : undefined

@@ -1,5 +1,6 @@
 // The segments of a log in order; the last one is open, unless there is none yet.
 
+import { strict as assert } from 'node:assert'
 import type { Disk } from '../runtime/disk.ts'
 import { Segment } from './segment.ts'
 import { SegmentIndex } from './segment-index.ts'
@@ -33,6 +34,7 @@ export class SegmentList {
 
   /** Makes the file of a new segment, which is on the list only after `syncDirectory` and `add`. */
   async create(baseOffset: number): Promise<Segment> {
+    this.#assertBehind(baseOffset)
     const segment = new Segment({
       disk: this.#disk, directory: this.#directory, baseOffset, bytes: 0, index: new SegmentIndex(), maxTimestamp: -1, abortedCount: 0,
     })
@@ -53,7 +55,14 @@ export class SegmentList {
 
   /** From here on it is the active one. */
   add(segment: Segment): void {
+    this.#assertBehind(segment.baseOffset)
     this.#segments = [...this.#segments, segment]
+  }
+
+  /** Two of one offset would share a file, and the one that is removed would take the other's records with it. */
+  #assertBehind(baseOffset: number): void {
+    const last = this.active?.baseOffset ?? -1
+    assert(baseOffset > last, `a segment at ${baseOffset}, behind one at ${last}`)
   }
 
   /** Takes others instead; the files are the caller's. */

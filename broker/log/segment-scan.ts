@@ -49,6 +49,9 @@ export async function scanSegment(scan: SegmentScan): Promise<ScannedSegment> {
     segment.maxTimestamp = index.maxTimestamp
     segment.abortedCount = index.aborted.length
     return { segment, endOffset, size }
+  } catch (cause) {
+    await segment.close()
+    throw cause
   } finally {
     segment.release()
   }

@@ -33,6 +33,7 @@ export class MemoryDisk {
   /** The code with which an operation fails; undefined: it goes on. A failed write has written a part. */
   fault: (operation: Operation) => string | undefined = () => undefined
   readonly #writeBack: number
+  readonly #handles = new Set<DiskFile>()
   #mounts = 0
 
   constructor({ seed, bytesMax = Infinity, writeBack = 0 }: MemoryDiskOptions) {
@@ -45,10 +46,16 @@ export class MemoryDisk {
     return this.operations < this.powerLossAt
   }
 
+  /** Files that the process has open; with its end they are closed. */
+  get openFiles(): number {
+    return this.#handles.size
+  }
+
   /** The disk as one process has it: until the next crash, kill or mount. */
   mount(): Disk {
     this.#mounts++
-    return new MountedDisk(this, this.#mounts)
+    this.#handles.clear()
+    return new MountedDisk(this, this.#mounts, this.#handles)
   }
 
   /** Another disk, with nothing on it, is in its place. */
@@ -59,14 +66,14 @@ export class MemoryDisk {
 
   /** The power goes and comes back. */
   crash(): void {
-    this.#mounts++
-    this.powerLossAt = Infinity
+    this.killProcess()
     this.root.crash(this.random)
   }
 
   /** The process ends without a word, and the kernel keeps what was written. */
   killProcess(): void {
     this.#mounts++
+    this.#handles.clear()
     this.powerLossAt = Infinity
   }
 
@@ -153,10 +160,12 @@ export class MemoryDisk {
 class MountedDisk implements Disk {
   readonly #disk: MemoryDisk
   readonly #mount: number
+  readonly #handles: Set<DiskFile>
 
-  constructor(disk: MemoryDisk, mount: number) {
+  constructor(disk: MemoryDisk, mount: number, handles: Set<DiskFile>) {
     this.#disk = disk
     this.#mount = mount
+    this.#handles = handles
   }
 
   #do<T>(kind: OperationKind, path: string, run: () => T): Promise<T> {
@@ -171,14 +180,18 @@ class MountedDisk implements Disk {
       if (options.create && this.#disk.node(path) === undefined) this.#disk.parent(path, 'open').change([basename(path), new FileNode()])
       return this.#disk.file(path, 'open')
     })
-    return {
+    const handle: DiskFile = {
       read: (target, position) => this.#do('read', path, () => file.read(target, position)),
       write: (buffers, position) => this.#write(file, { path, bytes: Buffer.concat(buffers), position }),
       sync: () => this.#sync(file, path),
       truncate: (size) => this.#do('truncate', path, () => file.truncate(size)),
       size: async () => file.size,
-      close: async () => {},
+      close: async () => {
+        this.#handles.delete(handle)
+      },
     }
+    this.#handles.add(handle)
+    return handle
   }
 
   #write(file: FileNode, { path, bytes, position }: { path: string; bytes: Buffer; position: number }): Promise<void> {
@@ -209,9 +222,13 @@ class MountedDisk implements Disk {
   async replaceFile(path: string, bytes: Uint8Array): Promise<void> {
     const temporary = `${dirname(path)}/.${basename(path)}.new`
     const file = await this.open(temporary, { create: true })
-    await file.truncate(0)
-    await file.write([bytes], 0)
-    await file.sync()
+    try {
+      await file.truncate(0)
+      await file.write([bytes], 0)
+      await file.sync()
+    } finally {
+      void file.close()
+    }
     await this.rename(temporary, path)
   }
 
