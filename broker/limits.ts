@@ -100,6 +100,8 @@ export const limits = {
     /** Logs that are recovered side by side at the start. */
     openingMax: 16,
     housekeepingEveryMs: 1_000,
+    /** Partitions that are looked at side by side. */
+    tidiedMax: 16,
     /** Partitions that could not be opened are tried again so often. */
     reopenEveryMs: 10_000,
   },
