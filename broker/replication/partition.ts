@@ -364,8 +364,16 @@ export class Partition {
     const offset = before === -1 ? this.highWatermark : before
     if (offset < 0 || offset > this.highWatermark) return { errorCode: ErrorCode.OFFSET_OUT_OF_RANGE }
     if (offset > this.logStartOffset) {
+      const { tier, term } = this
+      const isOver = () => this.term !== term
       await this.log.advanceLogStart(offset)
-      await this.tier?.advanceLogStart(offset)
+      try {
+        if (!isOver()) await tier?.advanceLogStart(offset)
+      } catch (cause) {
+        if (!isOver()) throw cause
+      }
+      // The next leader may not have heard of it, and has to be asked: what has gone from this disk has gone from one replica.
+      if (isOver()) return { errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER }
     }
     return { logStartOffset: this.logStartOffset }
   }

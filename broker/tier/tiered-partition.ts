@@ -146,7 +146,8 @@ export class TieredPartition {
 
   /**
    * Makes `offset` the start of the log (DeleteRecords): in the table first, so that the next leader knows it too. The
-   * caller has checked that it is no higher than the high watermark. Throws `TierError`, after which it may have moved.
+   * caller has checked that it is no higher than the high watermark. Throws `TierError`, after which it may have moved;
+   * `fenced` where another broker leads.
    */
   async advanceLogStart(offset: number): Promise<void> {
     const { manifest, source, onEvent } = this.#options
@@ -214,11 +215,12 @@ export class TieredPartition {
   }
 
   /**
-   * Holds the bucket against the manifest: once a day is plenty. Orphans are retired, and what is missing or foreign is
+   * Holds the bucket against the manifest, where it leads: once a day is plenty. Orphans are retired, and what is missing or foreign is
    * told. Never rejects.
    */
   async reconcile(now: number): Promise<void> {
-    const { manifest, io, clusterId, limits, onEvent } = this.#options
+    const { source, manifest, io, clusterId, limits, onEvent } = this.#options
+    if (source.isFollower) return
     await this.#attempt('reconciling', async () => {
       await this.#claim()
       const found = await reconcile({ manifest, io, clusterId, now, ageMs: limits.orphanAgeMsMin })
@@ -233,6 +235,8 @@ export class TieredPartition {
 
   async #claim(): Promise<void> {
     const { manifest, source, onEvent } = this.#options
+    // It would upload beside the leader, which neither has heard of it nor can end what it leaves behind before a day is over.
+    if (source.isFollower) throw new TierError('fenced', `${this.name} is led by another broker`)
     if (this.#state.kind === 'closed' || (this.#state.kind === 'leading' && manifest.isClaimed)) return
     const head = await manifest.claim(source.leaderEpoch, source.logStartOffset)
     if (source.endOffset < Math.max(head.tieredEnd, head.logStart)) {
