@@ -4,34 +4,40 @@ import { limits } from './limits.ts'
 import { ClockWatch } from './log/log-retention.ts'
 import type { Uuid } from './runtime/random.ts'
 import type { PartitionStore } from './partition-store.ts'
+import type { Partition } from './replication/partition.ts'
 import type { Partitions } from './replication/partitions.ts'
 import { type Clock, sleep } from './runtime/clock.ts'
 import type { Logger } from './runtime/logger.ts'
+import { Rounds } from './runtime/rounds.ts'
 import type { Tier } from './tier/tier.ts'
 
 export interface HousekeepingOptions {
   readonly clock: Clock
   readonly logger: Logger
-  readonly metadata: MetadataLog
+  readonly metadata: Pick<MetadataLog, 'image' | 'change'>
   readonly partitions: Pick<Partitions, 'reopen' | 'isBroken' | typeof Symbol.iterator>
-  readonly store: PartitionStore
-  readonly tier: Tier
+  readonly store: Pick<PartitionStore, 'tidy'>
+  readonly tier: Pick<Tier, 'deleteTopic' | 'sweepDeletedTopics'>
   readonly member: Pick<ClusterMember, 'giveUp'>
 }
 
 /**
- * The regular look at what nobody asks for: seals by age, retention, uploads, what deleted topics left behind. One round
- * at a time; what fails is tried again in the next.
+ * The regular look at what nobody asks for: seals by age, retention, uploads, what deleted topics left behind. Partitions are
+ * looked at side by side, so that one whose disk is slow holds up no other; what fails is tried again in the next round.
  */
 export class Housekeeping {
   readonly #options: HousekeepingOptions
   readonly #stopping = new AbortController()
+  readonly #watch: ClockWatch
+  readonly #tidying: Rounds<Partition>
   readonly #done: Promise<void>
   #sweptAt = -Infinity
   #reopenedAt: number
 
   constructor(options: HousekeepingOptions) {
     this.#options = options
+    this.#watch = new ClockWatch(options.clock)
+    this.#tidying = new Rounds({ atOnceMax: limits.partitions.tidiedMax, run: (partition) => this.#tidy(partition) })
     this.#reopenedAt = options.clock.monotonic()
     this.#done = this.#run()
   }
@@ -39,30 +45,27 @@ export class Housekeeping {
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#done
+    await this.#tidying.stop()
   }
 
   async #run(): Promise<void> {
-    const { clock } = this.#options
+    const { clock, partitions } = this.#options
     const { signal } = this.#stopping
-    const watch = new ClockWatch(clock)
     while (!signal.aborted) {
-      await this.#tidyPartitions(watch.isTrusted())
-      if (!signal.aborted) await this.#reopen()
+      this.#tidying.begin(partitions)
+      await this.#reopen()
       if (!signal.aborted) await this.#giveUp()
       if (!signal.aborted) await this.#purge()
       await sleep(clock, limits.partitions.housekeepingEveryMs, signal)
     }
   }
 
-  async #tidyPartitions(isClockTrusted: boolean): Promise<void> {
-    const { partitions, store, logger } = this.#options
-    for (const partition of partitions) {
-      if (this.#stopping.signal.aborted) return
-      try {
-        await store.tidy(partition, { isClockTrusted })
-      } catch (cause) {
-        logger.warn({ topic: partition.topicName, partition: partition.partition, cause }, 'a partition could not be tidied')
-      }
+  async #tidy(partition: Partition): Promise<void> {
+    const { store, logger } = this.#options
+    try {
+      await store.tidy(partition, { isClockTrusted: this.#watch.isTrusted() })
+    } catch (cause) {
+      logger.warn({ topic: partition.topicName, partition: partition.partition, cause }, 'a partition could not be tidied')
     }
   }
 

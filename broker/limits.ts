@@ -100,6 +100,8 @@ export const limits = {
     /** Logs that are recovered side by side at the start. */
     openingMax: 16,
     housekeepingEveryMs: 1_000,
+    /** Partitions that are looked at side by side. */
+    tidiedMax: 16,
     /** Partitions that could not be opened are tried again so often. */
     reopenEveryMs: 10_000,
   },
@@ -108,6 +110,9 @@ export const limits = {
     tickEveryMs: 10_000,
     /** Bucket and manifest are held against each other so often. */
     reconcileEveryMs: 86_400_000,
+    /** Partitions that are looked at, and held against the bucket, at a time: the table has room for so many requests and others. */
+    ticksMax: 64,
+    reconcilesMax: 2,
     sweepEveryMs: 60_000,
     /** Calls that may be under way to the thread that does the tier's work. */
     callsMax: 2_000,

@@ -19,6 +19,7 @@ import type { Disk } from './runtime/disk.ts'
 import type { Logger } from './runtime/logger.ts'
 import { ColdTierView } from './tier/cold-tier-view.ts'
 import { logSource, tierConfigOf } from './tier/log-source.ts'
+import { type PartitionUpkeep, TierUpkeep } from './tier/tier-upkeep.ts'
 import type { Tier } from './tier/tier.ts'
 import { TierError } from './tier/tier-error.ts'
 import type { TieredPartition } from './tier/tiered-partition.ts'
@@ -44,8 +45,8 @@ interface Term {
   readonly leaderEpoch: number
   readonly isFollower: boolean
   readonly tiered: TieredPartition
-  tickedAt: number
-  reconciledAt: number
+  /** The same in all terms: what was done in one is not to be done again in the next. */
+  readonly upkeep: PartitionUpkeep
 }
 
 export class PartitionStore {
@@ -53,9 +54,11 @@ export class PartitionStore {
   readonly #hot = new HotBudget(limits.log.hotBytesMax)
   readonly #pool = new BufferPool(limits.log.pooledBytesMax)
   readonly #terms = new Map<Partition, Term>()
+  readonly #upkeep: TierUpkeep
 
   constructor(options: PartitionStoreOptions) {
     this.#options = options
+    this.#upkeep = new TierUpkeep(options.clock, limits.tier)
   }
 
   /** Bytes of batches that are kept in memory for readers at the tail. */
@@ -151,25 +154,19 @@ export class PartitionStore {
     partition.tier = new ColdTierView(
       tiered, (error) => logger.warn({ partition: tiered.name, cause: error }, 'the tier could not be searched')
     )
-    this.#terms.set(partition, { leaderEpoch, isFollower, tiered, tickedAt: -Infinity, reconciledAt: this.#options.clock.monotonic() })
+    const upkeep = term?.upkeep ?? this.#upkeep.of(partition)
+    this.#terms.set(partition, { leaderEpoch, isFollower, tiered, upkeep })
   }
 
   /** The regular look at a partition: its log, and now and then its tier. */
   async tidy(partition: Partition, now: { readonly isClockTrusted: boolean }): Promise<void> {
-    const { clock } = this.#options
     await partition.log.tick(now)
     this.#openTier(partition)
     const term = this.#terms.get(partition)
     if (term === undefined) return
-    const at = clock.monotonic()
     term.tiered.sealed()
-    void term.tiered.evict(clock.now())
-    if (at - term.tickedAt < limits.tier.tickEveryMs) return
-    term.tickedAt = at
-    void term.tiered.tick(clock.now())
-    if (at - term.reconciledAt < limits.tier.reconcileEveryMs) return
-    term.reconciledAt = at
-    void term.tiered.reconcile(clock.now())
+    void term.tiered.evict(this.#options.clock.now())
+    term.upkeep.look(term, now)
   }
 
   async close(partition: Partition): Promise<void> {

@@ -11,13 +11,20 @@ export interface Truncation {
   readonly files: LogFiles
   readonly segments: SegmentList
   readonly epochs: EpochCache
-  /** Not below the log start. */
   readonly offset: number
 }
 
-/** Changes the files alone; what is in memory is made anew of them afterwards. `promise` notes what is left durable. */
-export async function truncateLog(of: Truncation, promise: { lowerTo(endOffset: number): Promise<void> }): Promise<void> {
-  const { files, segments, epochs, offset } = of
+export interface Promised {
+  readonly logStartOffset: number
+  /** Notes what is left durable. */
+  lowerTo(endOffset: number): Promise<void>
+}
+
+/** Changes the files alone; what is in memory is made anew of them afterwards. */
+export async function truncateLog(of: Truncation, promise: Promised): Promise<void> {
+  const { files, segments, epochs } = of
+  // A deletion that was under way may have moved the log start since it was said how much is to go.
+  const offset = Math.max(of.offset, promise.logStartOffset)
   const segment = segments.holding(offset)
   if (segment !== undefined) {
     const cut = await placeOf(offset, segment)

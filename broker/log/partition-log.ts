@@ -315,7 +315,7 @@ export class PartitionLog {
 
   /**
    * Forgets everything from an offset on, down to the start of the batch that holds it: what a leader does not have. What
-   * was admitted and is not durable is answered as failed. For a replica that enters an epoch (KIP-101).
+   * was admitted and is not durable is answered as failed. For a replica that enters an epoch (KIP-101). Not below the log start.
    */
   truncateTo(offset: number): Promise<void> {
     assert(offset >= this.localStartOffset, `truncation to ${offset}, and the disk begins at ${this.localStartOffset}`)

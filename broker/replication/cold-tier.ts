@@ -12,11 +12,17 @@ export interface ColdTier {
    * store or the table is away; never to be taken for an end or a gap.
    */
   read(range: ColdRange): Promise<ColdBatches | 'pending' | 'unavailable'>
-  /** The first record in the tier whose timestamp is not below; undefined where there is none. */
-  offsetForTimestamp(timestamp: number): Promise<OffsetAndTimestamp | undefined | 'unavailable'>
+  /** Searches for the first record in the tier, from an offset on, whose timestamp is not below. */
+  offsetForTimestamp(timestamp: number, startOffset: number): Promise<ColdSearch | 'unavailable'>
   maxTimestamp(): Promise<OffsetAndTimestamp | undefined | 'unavailable'>
   /** Takes note that records below were deleted on request. */
   advanceLogStart(offset: number): Promise<void>
+}
+
+export interface ColdSearch {
+  readonly found: OffsetAndTimestamp | undefined
+  /** Exclusive: where the tier ended as it was searched. More may be there, and less on disk, by now. */
+  readonly endOffset: number
 }
 
 export interface ColdRange {

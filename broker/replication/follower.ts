@@ -2,6 +2,7 @@
 //
 //   fetch from the log's end, with the epoch of the last record
 //     -> batches            appended as they are; the next fetch says that they are durable here
+//     -> a later log start  what lies below is deleted, and nothing waits for it
 //     -> the logs part      cut off what the leader does not have, ask again
 //     -> not on its disk    go on behind the object store, or behind the leader's log start where that has nothing
 
@@ -9,7 +10,9 @@ import { allRules, type Rules } from '../cluster/rules.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import type { fetchApi } from '../protocol/messages/fetch.ts'
 import type { ReadOf } from '../protocol/schema.ts'
+import type { Clock } from '../runtime/clock.ts'
 import { truncationPoint } from './divergence.ts'
+import { LogTrim } from './log-trim.ts'
 import type { Partition } from './partition.ts'
 
 export type FetchReply = ReadOf<typeof fetchApi.response.shape>
@@ -29,6 +32,9 @@ export interface WantedPartition {
 export interface FollowerOptions {
   readonly partition: Partition
   readonly bytesMax: number
+  readonly clock: Clock
+  /** Milliseconds after which a deletion that has failed is tried again. */
+  readonly trimRetryMs: number
   /** For tests: a broker keeps all of them. */
   readonly rules?: Rules | undefined
   /**
@@ -56,11 +62,16 @@ export class Follower {
   readonly partition: Partition
   readonly leaderEpoch: number
   readonly #options: FollowerOptions
+  readonly #trim: LogTrim
 
   constructor(options: FollowerOptions & { readonly leaderEpoch: number }) {
     this.#options = options
     this.partition = options.partition
     this.leaderEpoch = options.leaderEpoch
+    const { partition, clock, trimRetryMs: retryMs, onFault } = options
+    this.#trim = new LogTrim({
+      log: partition.log, clock, retryMs, onFault: (cause) => onFault(partition, 'what the leader has deleted could not be deleted', cause),
+    })
   }
 
   /** Whether it still follows in the epoch that it was made for. */
@@ -138,8 +149,7 @@ export class Follower {
     }
     if (!this.isCurrent) return 'later'
     this.partition.learnHighWatermark(fetched.highWatermark)
-    const start = Math.min(logStartOffset, log.durableEndOffset)
-    if (start > log.logStartOffset) await log.advanceLogStart(start)
+    this.#trim.to(logStartOffset)
     return 'at once'
   }
 

@@ -18,6 +18,7 @@ import type { AbortedRange, ColdTier, OffsetAndTimestamp } from './cold-tier.ts'
 import { divergence, type Divergence } from './divergence.ts'
 import { beginTerm } from './leader-state.ts'
 import { LeaderTerm, type TermSurroundings } from './leader-term.ts'
+import { findTimestamp } from './time-lookup.ts'
 
 export interface PartitionOptions {
   readonly topicId: Uuid
@@ -344,15 +345,9 @@ export class Partition {
     return { ...this.nothing(), buffers: found.buffers, bytes, release: found.release, aborted }
   }
 
-  /** The first record at or behind a timestamp, over both tiers; the lower offset wins, for timestamps are not monotonic. */
-  async offsetForTimestamp(timestamp: number, endOffset: number): Promise<OffsetAndTimestamp | undefined | 'unavailable'> {
-    if (this.tier !== undefined && this.logStartOffset < this.log.localStartOffset) {
-      const cold = await this.tier.offsetForTimestamp(timestamp)
-      if (cold === 'unavailable') return cold
-      if (cold !== undefined && cold.offset >= this.logStartOffset) return cold.offset < endOffset ? cold : undefined
-    }
-    const local = await this.log.offsetForTimestamp(timestamp)
-    return local !== undefined && local.offset < endOffset ? local : undefined
+  /** The first record at or behind a timestamp, over both tiers, that lies below an offset. */
+  offsetForTimestamp(timestamp: number, endOffset: number): Promise<OffsetAndTimestamp | undefined | 'unavailable'> {
+    return findTimestamp(this, timestamp, endOffset)
   }
 
   /** The record with the largest timestamp, over both tiers; undefined in an empty partition. */
@@ -369,8 +364,16 @@ export class Partition {
     const offset = before === -1 ? this.highWatermark : before
     if (offset < 0 || offset > this.highWatermark) return { errorCode: ErrorCode.OFFSET_OUT_OF_RANGE }
     if (offset > this.logStartOffset) {
+      const { tier, term } = this
+      const isOver = () => this.term !== term
       await this.log.advanceLogStart(offset)
-      await this.tier?.advanceLogStart(offset)
+      try {
+        if (!isOver()) await tier?.advanceLogStart(offset)
+      } catch (cause) {
+        if (!isOver()) throw cause
+      }
+      // The next leader may not have heard of it, and has to be asked: what has gone from this disk has gone from one replica.
+      if (isOver()) return { errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER }
     }
     return { logStartOffset: this.logStartOffset }
   }

@@ -75,8 +75,10 @@ export class ReplicaFetcher {
 
   /** From now on this partition is copied in this epoch. */
   add(partition: Partition, leaderEpoch: number): void {
-    const { rejoin, onFault, rules, limits } = this.#options
-    const follower = new Follower({ partition, leaderEpoch, rejoin, onFault, rules, bytesMax: limits.partitionBytesMax })
+    const { rejoin, onFault, rules, limits, clock } = this.#options
+    const follower = new Follower({
+      partition, leaderEpoch, rejoin, onFault, rules, clock, bytesMax: limits.partitionBytesMax, trimRetryMs: limits.retryMsMax,
+    })
     const copy: Copy = { follower, isBusy: true, failures: 0 }
     this.#copies.set(partition, copy)
     void follower.begin().then(() => this.#rejoinRound(copy))

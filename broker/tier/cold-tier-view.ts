@@ -1,6 +1,6 @@
 import type { AbortedTransaction } from '../log/sealed-segment.ts'
 import { TierError } from './tier-error.ts'
-import type { TieredPartition } from './tiered-partition.ts'
+import type { TieredPartition, TimestampSearched } from './tiered-partition.ts'
 
 export interface ColdTierRange {
   readonly offset: number
@@ -62,8 +62,8 @@ export class ColdTierView {
     }
   }
 
-  offsetForTimestamp(timestamp: number): Promise<FoundRecord | undefined | 'unavailable'> {
-    return this.#unlessAway(this.#partition.offsetForTimestamp(timestamp))
+  offsetForTimestamp(timestamp: number, startOffset: number): Promise<TimestampSearched | 'unavailable'> {
+    return this.#unlessAway(this.#partition.searchTimestamp(timestamp, startOffset))
   }
 
   maxTimestamp(): Promise<FoundRecord | undefined | 'unavailable'> {
@@ -75,7 +75,7 @@ export class ColdTierView {
     return this.#partition.advanceLogStart(offset)
   }
 
-  async #unlessAway(search: Promise<FoundRecord | undefined>): Promise<FoundRecord | undefined | 'unavailable'> {
+  async #unlessAway<T>(search: Promise<T>): Promise<T | 'unavailable'> {
     try {
       return await search
     } catch (cause) {

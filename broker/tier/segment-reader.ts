@@ -1,3 +1,4 @@
+import { MalformedMessage } from '../protocol/reader.ts'
 import { batchesIn, type RecordBatch } from '../protocol/record-batch.ts'
 import type { BufferPool } from '../runtime/buffer-pool.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -107,7 +108,9 @@ export class SegmentReader {
         if (!want.isLargest) return found
       }
     } catch (cause) {
-      throw new TierError('damaged', `the records of the batch at offset ${batch.baseOffset} cannot be read`, cause)
+      // What a client has compressed wrongly is nobody else's trouble: the batch as a whole is as near as one can get.
+      if (!(cause instanceof MalformedMessage)) throw cause
+      return { offset: Math.max(batch.baseOffset, want.offset), timestamp: batch.maxTimestamp }
     }
     return found
   }

@@ -15,7 +15,7 @@ import type { OnTierEvent } from './tier-events.ts'
 import type { FoundTimestamp, TierIo } from './tier-io.ts'
 import type { TierSource } from './tier-source.ts'
 import type { TieredSegment } from './tiered-segment.ts'
-import { findMaxTimestamp, findTimestamp } from './time-search.ts'
+import { findMaxTimestamp, findTimestamp, type SearchedRange } from './time-search.ts'
 import type { UploadLag } from './upload-plan.ts'
 import type { Uploader } from './uploader.ts'
 
@@ -46,6 +46,12 @@ export interface TieredPartitionLimits {
   readonly orphanAgeMsMin: number
   /** Rows that retention looks at, and objects that it deletes, in one tick. */
   readonly retentionRowsMax: number
+}
+
+export interface TimestampSearched {
+  readonly found: FoundTimestamp | undefined
+  /** Exclusive. */
+  readonly endOffset: number
 }
 
 type State =
@@ -119,12 +125,18 @@ export class TieredPartition {
    * searches on its own disk). Throws `TierError`: retriable, and never to be taken for "none".
    */
   async offsetForTimestamp(timestamp: number, endOffset = Infinity): Promise<FoundTimestamp | undefined> {
-    return findTimestamp(this.#options, timestamp, await this.#searched(endOffset))
+    return findTimestamp(this.#options, timestamp, await this.#searched({ endOffset }))
+  }
+
+  /** The same from an offset on, and where the tier ended as it was searched. */
+  async searchTimestamp(timestamp: number, startOffset: number): Promise<TimestampSearched> {
+    const searched = await this.#searched({ startOffset })
+    return { found: await findTimestamp(this.#options, timestamp, searched), endOffset: searched.end }
   }
 
   /** The largest timestamp among offsets of the tier below `endOffset`, and the first record that has it. */
   async maxTimestamp(endOffset = Infinity): Promise<FoundTimestamp | undefined> {
-    return findMaxTimestamp(this.#options, await this.#searched(endOffset))
+    return findMaxTimestamp(this.#options, await this.#searched({ endOffset }))
   }
 
   /** Says that a segment was sealed, or that the last stable offset has moved past one. */
@@ -134,7 +146,8 @@ export class TieredPartition {
 
   /**
    * Makes `offset` the start of the log (DeleteRecords): in the table first, so that the next leader knows it too. The
-   * caller has checked that it is no higher than the high watermark. Throws `TierError`, after which it may have moved.
+   * caller has checked that it is no higher than the high watermark. Throws `TierError`, after which it may have moved;
+   * `fenced` where another broker leads.
    */
   async advanceLogStart(offset: number): Promise<void> {
     const { manifest, source, onEvent } = this.#options
@@ -202,11 +215,12 @@ export class TieredPartition {
   }
 
   /**
-   * Holds the bucket against the manifest: once a day is plenty. Orphans are retired, and what is missing or foreign is
+   * Holds the bucket against the manifest, where it leads: once a day is plenty. Orphans are retired, and what is missing or foreign is
    * told. Never rejects.
    */
   async reconcile(now: number): Promise<void> {
-    const { manifest, io, clusterId, limits, onEvent } = this.#options
+    const { source, manifest, io, clusterId, limits, onEvent } = this.#options
+    if (source.isFollower) return
     await this.#attempt('reconciling', async () => {
       await this.#claim()
       const found = await reconcile({ manifest, io, clusterId, now, ageMs: limits.orphanAgeMsMin })
@@ -221,6 +235,8 @@ export class TieredPartition {
 
   async #claim(): Promise<void> {
     const { manifest, source, onEvent } = this.#options
+    // It would upload beside the leader, which neither has heard of it nor can end what it leaves behind before a day is over.
+    if (source.isFollower) throw new TierError('fenced', `${this.name} is led by another broker`)
     if (this.#state.kind === 'closed' || (this.#state.kind === 'leading' && manifest.isClaimed)) return
     const head = await manifest.claim(source.leaderEpoch, source.logStartOffset)
     if (source.endOffset < Math.max(head.tieredEnd, head.logStart)) {
@@ -304,10 +320,11 @@ export class TieredPartition {
     this.#sweepAt = clock.monotonic() + (deleted.length === limits.retentionRowsMax ? 0 : limits.sweepEveryMs)
   }
 
-  async #searched(endOffset: number): Promise<{ start: number; end: number }> {
+  async #searched({ startOffset = 0, endOffset = Infinity }): Promise<SearchedRange> {
     const { manifest } = this.#options
     const head = manifest.isCurrent ? manifest.head : await manifest.refresh()
-    return head === undefined ? { start: 0, end: 0 } : { start: head.logStart, end: Math.min(head.tieredEnd, endOffset) }
+    if (head === undefined) return { start: 0, end: 0 }
+    return { start: Math.max(head.logStart, startOffset), end: Math.min(head.tieredEnd, endOffset) }
   }
 
   async #attempt(task: string, run: () => Promise<void>): Promise<boolean> {

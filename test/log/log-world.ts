@@ -42,7 +42,7 @@ export class LogWorld {
   /** As a process does that has just begun: one before it has come to its end. */
   open(options: Partial<LogOptions> = {}): Promise<PartitionLog> {
     return PartitionLog.open({
-      disk: this.disk.mount(), clock: this.clock, directory, topicId, partition: 0, config: () => this.config, isSynced: this.isSynced,
+      disk: options.disk ?? this.disk.mount(), clock: this.clock, directory, topicId, partition: 0, config: () => this.config, isSynced: this.isSynced,
       hot: this.hot, pool: new BufferPool(1 << 20), openBatch: recordsWithTimestamps, keyless,
       onFault: (cause, effect) => this.faults.push({ cause, effect }), ...options,
     })

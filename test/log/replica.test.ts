@@ -64,6 +64,14 @@ test('an epoch that began at the very end is forgotten although nothing is cut',
   assert.equal(log.epochs.latest, 3)
 })
 
+test('a cut is not made below a log start that a deletion under way has yet to reach', async () => {
+  const { log } = await ten()
+  const deletion = log.advanceLogStart(12)
+  await log.truncateTo(8)
+  await deletion
+  assert.deepEqual([log.logStartOffset, log.endOffset, log.durableEndOffset], [12, 12, 12])
+})
+
 test('what arrives during a cut is not led here', async () => {
   const { log } = await ten()
   const before = log.append(aBatch({ fill: 50 }), { leaderEpoch: 3 })

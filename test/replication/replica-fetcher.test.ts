@@ -10,6 +10,7 @@ import { CopyThrottle } from '../../broker/replication/copy-throttle.ts'
 import { Partition } from '../../broker/replication/partition.ts'
 import { type BrokerConnection, ReplicaFetcher } from '../../broker/replication/replica-fetcher.ts'
 import type { Clock } from '../../broker/runtime/clock.ts'
+import type { Disk } from '../../broker/runtime/disk.ts'
 import { LogWorld } from '../log/log-world.ts'
 import { aBatch } from '../support/a-batch.ts'
 
@@ -21,7 +22,7 @@ interface Asked {
   /** Topics in the order of the request, each with the offset that is asked for. */
   readonly wanted: readonly (readonly [topicId: string, offset: number])[]
   /** By topic: records. A topic that is not named has nothing. */
-  answer(records: Readonly<Record<string, Buffer>>): void
+  answer(records: Readonly<Record<string, Buffer>>, logStarts?: Readonly<Record<string, number>>): void
   isReleased(): boolean
 }
 
@@ -36,7 +37,9 @@ function connection(onAsked: (asked: Asked) => void, { isHeard = true } = {}): B
       let isReleased = false
       onAsked({
         wanted: request.topics.map(({ topicId, partitions }) => [topicId, partitions[0]!.fetchOffset] as const),
-        answer: (records) => answered.resolve({ response: responseTo(request, records), release: () => { isReleased = true } }),
+        answer: (records, logStarts) => answered.resolve({
+          response: responseTo(request, records, logStarts), release: () => { isReleased = true },
+        }),
         isReleased: () => isReleased,
       })
       return Promise.race([answered.promise, closed.promise])
@@ -58,15 +61,18 @@ async function throttledWorld(
   })
   const asked: Asked[] = []
   const fetcher = new ReplicaFetcher({
-    clock, limits, throttle, leader: 2, self: { brokerId: 1, brokerEpoch: () => 7 }, onSilence() {}, onFault() {}, rejoin: () => Promise.resolve(),
+    clock, limits, throttle, leader: 2, self: { brokerId: 1, brokerEpoch: () => 7 }, onSilence() {}, rejoin: () => Promise.resolve(),
+    onFault: ({ topicId }, what) => faults.push(`${topicId}: ${what}`),
     connect: () => Promise.resolve(connection((one) => asked.push(one))),
   })
   const partitions = new Map<string, Partition>()
   const disks = new Map<string, LogWorld['disk']>()
+  const removals = new Removals()
+  const faults: string[] = []
   for (const topicId of topicIds) {
-    const world = new LogWorld()
+    const world = new LogWorld({}, { segmentBytes: 1 })
     disks.set(topicId, world.disk)
-    const log = await world.open({ topicId, clock, directory: `/data/${topicId}` })
+    const log = await world.open({ topicId, clock, directory: `/data/${topicId}`, disk: removals.on(world.disk.mount()) })
     const partition = await aFollower(topicId, { log, clock })
     partitions.set(topicId, partition)
     fetcher.add(partition, 3)
@@ -80,20 +86,42 @@ async function throttledWorld(
     }
     assert.fail(`nobody asked for ${count} partitions`)
   }
-  return { fetcher, partitions, disks, request, clock }
+  return { fetcher, partitions, disks, removals, faults, request, clock }
+}
+
+/** Files of these paths go only once the test lets them. */
+class Removals {
+  readonly held = new Map<string, PromiseWithResolvers<void>>()
+  of: (path: string) => boolean = () => false
+
+  on(disk: Disk): Disk {
+    return new Proxy(disk, {
+      get: (_disk, name: keyof Disk) => name !== 'remove' ? disk[name].bind(disk) : async (path: string) => {
+        if (this.of(path)) {
+          const held = Promise.withResolvers<void>()
+          this.held.set(path, held)
+          await held.promise
+        }
+        return disk.remove(path)
+      },
+    })
+  }
 }
 
 interface FetchRequest {
   readonly topics: readonly { readonly topicId: string; readonly partitions: readonly { readonly fetchOffset: number }[] }[]
 }
 
-function responseTo({ topics }: FetchRequest, records: Readonly<Record<string, Buffer>>) {
+function responseTo(
+  { topics }: FetchRequest, records: Readonly<Record<string, Buffer>>, logStarts: Readonly<Record<string, number>> = {},
+) {
   const none = { epoch: -1, endOffset: -1 }
   return {
     errorCode: ErrorCode.NONE,
     responses: topics.map(({ topicId }) => ({
       topicId, partitions: [{
-        partitionIndex: 0, errorCode: ErrorCode.NONE, highWatermark: 0, logStartOffset: 0, divergingEpoch: none, records: records[topicId] ?? null,
+        partitionIndex: 0, errorCode: ErrorCode.NONE, highWatermark: 0, logStartOffset: logStarts[topicId] ?? 0, divergingEpoch: none,
+        records: records[topicId] ?? null,
       }],
     })),
   }
@@ -181,4 +209,40 @@ test('a leader that is not heard is not fetched from, or it would wait for who c
   await clock.advance(5_000)
   assert.equal(asked.length, 0)
   await fetcher.stop()
+})
+
+test('what the leader has deleted is deleted beside the copying: a disk that is slow at it holds up no fetch, of this or of another partition', async () => {
+  const { fetcher, request, partitions, removals, clock } = await world('one', 'two')
+  removals.of = (path) => path.startsWith('/data/one/')
+  for (const offset of [0, 1, 2]) (await request()).answer({ one: batch(offset), two: batch(offset) })
+  ;(await request()).answer({}, { one: 2, two: 2 })
+  const next = await request()
+  assert.deepEqual(next.wanted, [['one', 3], ['two', 3]])
+  next.answer({ one: batch(3), two: batch(3) }, { one: 3, two: 3 })
+  assert.deepEqual((await request()).wanted, [['one', 4], ['two', 4]])
+  await clock.advance(10)
+  const { log } = partitions.get('one')!
+  assert.deepEqual([log.logStartOffset, partitions.get('two')!.log.logStartOffset], [2, 3], 'one deletion at a time')
+  assert.deepEqual([...removals.held.keys()], ['/data/one/00000000000000000000.log'])
+  removals.of = () => false
+  for (const { resolve } of removals.held.values()) resolve()
+  await clock.advance(1_000)
+  void fetcher.stop()
+})
+
+test('a deletion that fails is told, and tried again after a while with the next answer', async () => {
+  const { fetcher, request, partitions, disks, faults, clock } = await world('one')
+  const { log } = partitions.get('one')!
+  for (const offset of [0, 1]) (await request()).answer({ one: batch(offset) })
+  disks.get('one')!.fault = ({ path, kind }) => (path.includes('checkpoint') && kind !== 'read' ? 'EIO' : undefined)
+  for (let answers = 0; answers < 3; answers++) (await request()).answer({}, { one: 1 })
+  await clock.advance(10)
+  assert.deepEqual([log.logStartOffset, faults], [0, ['one: what the leader has deleted could not be deleted']])
+  disks.get('one')!.fault = () => undefined
+  await clock.advance(limits.retryMsMax)
+  ;(await request()).answer({}, { one: 1 })
+  await request()
+  await clock.advance(10)
+  assert.equal(log.logStartOffset, 1)
+  void fetcher.stop()
 })

@@ -9,6 +9,8 @@ export interface BatchShape {
   readonly span?: number
   readonly valueBytes?: number
   readonly isControl?: boolean
+  /** It says that it is compressed with gzip, and is not. */
+  readonly isUnreadable?: boolean
   readonly leaderEpoch?: number
 }
 
@@ -23,7 +25,7 @@ export function batch(shape: BatchShape): Buffer {
   bytes.writeInt32BE(bytes.length - 12, 8)
   bytes.writeInt32BE(shape.leaderEpoch ?? 0, 12)
   bytes.writeInt8(2, 16)
-  bytes.writeInt16BE(shape.isControl ? 0x20 : 0, 21)
+  bytes.writeInt16BE((shape.isControl ? 0x20 : 0) | (shape.isUnreadable ? 1 : 0), 21)
   bytes.writeInt32BE((shape.span ?? timestamps.length) - 1, 23)
   writeInt64(bytes, 27, base)
   writeInt64(bytes, 35, timestamps.length === 0 ? -1 : Math.max(...timestamps))

@@ -22,6 +22,7 @@ export class FakeLog implements TierSource {
   readonly partition: number
   readonly #directory: string
   leaderEpoch = 5
+  isFollower = false
   logStartOffset = 0
   stableOffset: number | undefined
   openBytes = 0

@@ -93,6 +93,24 @@ suite('the tier of a partition', () => {
     assert.equal(world.log.logStartOffset, 70)
   })
 
+  test('one that follows neither claims nor uploads, whatever is asked of it', async () => {
+    const world = await open()
+    world.log.isFollower = true
+    world.seal({ segments: 2 })
+    const partition = await world.lead()
+    await assert.rejects(partition.advanceLogStart(50), { code: 'fenced' })
+    await partition.reconcile(world.clock.now())
+    partition.sealed()
+    await partition.tick(world.clock.now())
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    assert.deepEqual([await world.store.keys(), await world.table.query('tier/tPcZrYzKQ0GQp6W1vHnK2A/3')], [[], []])
+    assert.deepEqual([partition.tieredEnd, world.log.logStartOffset, world.events], [0, 0, []])
+    world.log.isFollower = false
+    await world.tieredTo(await world.lead(), 100)
+    await partition.tick(world.clock.now())
+    assert.equal(partition.tieredEnd, 100, 'it sees what the leader has done')
+  })
+
   test('a fetch brings the aborted transactions of what it reads, whichever segment has their marker', async () => {
     const world = await open()
     world.log.aborted = [

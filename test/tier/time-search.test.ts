@@ -73,6 +73,22 @@ suite('timestamps in the tier', () => {
     assert.equal((await partition.maxTimestamp())?.timestamp, 20)
   })
 
+  test('a batch whose records cannot be opened is found as a whole, and hides nothing that lies behind it', async () => {
+    const world = await open()
+    world.log.seal([
+      batch({ baseOffset: 0, timestamps: [10, 11] }),
+      batch({ baseOffset: 2, timestamps: [20, 21, 22], isUnreadable: true }),
+      batch({ baseOffset: 5, timestamps: [30] }),
+    ])
+    const partition = await world.lead()
+    await world.tieredTo(partition, 6)
+    assert.deepEqual(await partition.offsetForTimestamp(21), { offset: 2, timestamp: 22, leaderEpoch: 0 })
+    assert.equal((await partition.offsetForTimestamp(25))?.offset, 5)
+    assert.deepEqual(await partition.maxTimestamp(5), { offset: 2, timestamp: 22, leaderEpoch: 0 })
+    await partition.advanceLogStart(3)
+    assert.equal((await partition.offsetForTimestamp(12))?.offset, 3)
+  })
+
   test('while the store is away a search fails, and does not find nothing', async () => {
     const { world, partition } = await tiered([[[10, 20]]])
     world.store.before = () => {

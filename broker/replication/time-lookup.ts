@@ -1,0 +1,60 @@
+// Where in a partition a timestamp is, over both tiers. Retention moves the log's start and eviction that of the disk while
+// a search goes on. What was not searched for that reason must not be taken for searched: a consumer that seeks by time would
+// skip it without a word. So it is searched again, and after a few times the client is told to come back.
+
+import type { PartitionLog } from '../log/partition-log.ts'
+import { isStorageFailure } from '../log/storage-failure.ts'
+import type { ColdTier, OffsetAndTimestamp } from './cold-tier.ts'
+
+export interface SearchedPartition {
+  readonly log: Pick<PartitionLog, 'logStartOffset' | 'localStartOffset' | 'offsetForTimestamp'>
+  readonly tier: ColdTier | undefined
+}
+
+type Answer = OffsetAndTimestamp | undefined | 'unavailable'
+type Attempt = Answer | 'moved'
+
+/** Each time something has moved meanwhile, which it does every few seconds at most. */
+const attemptsMax = 5
+
+/** The first record at or behind a timestamp; the lower offset wins, for timestamps are not monotonic. */
+export async function findTimestamp(partition: SearchedPartition, timestamp: number, endOffset: number): Promise<Answer> {
+  const found = await settled(() => firstAt(partition, timestamp))
+  return typeof found === 'object' && found.offset >= endOffset ? undefined : found
+}
+
+async function settled(attempt: () => Promise<Attempt>): Promise<Answer> {
+  for (let attempts = 0; attempts < attemptsMax; attempts++) {
+    const found = await attempt()
+    if (found !== 'moved') return found
+  }
+  return 'unavailable'
+}
+
+async function firstAt({ log, tier }: SearchedPartition, timestamp: number): Promise<Attempt> {
+  const { logStartOffset: startOffset } = log
+  if (startOffset < log.localStartOffset) {
+    const cold = await (tier?.offsetForTimestamp(timestamp, startOffset) ?? 'unavailable')
+    if (cold === 'unavailable') return cold
+    if (cold.found !== undefined) return unlessDeleted(log, cold.found)
+    // Neither the tier was asked for what lies between, nor will the disk have it.
+    if (Math.max(cold.endOffset, log.logStartOffset) < log.localStartOffset) return 'moved'
+  }
+  const local = await onDisk(log, () => log.offsetForTimestamp(timestamp))
+  return typeof local === 'object' ? unlessDeleted(log, local) : local
+}
+
+/** A search that meets a file which eviction has just removed has not met a damaged disk. */
+async function onDisk(log: SearchedPartition['log'], search: () => Promise<OffsetAndTimestamp | undefined>): Promise<Attempt> {
+  const { localStartOffset } = log
+  try {
+    return await search()
+  } catch (cause) {
+    if (isStorageFailure(cause) && log.localStartOffset > localStartOffset) return 'moved'
+    throw cause
+  }
+}
+
+function unlessDeleted(log: SearchedPartition['log'], found: OffsetAndTimestamp): Attempt {
+  return found.offset < log.logStartOffset ? 'moved' : found
+}

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Housekeeping } from '../../broker/housekeeping.ts'
+import { limits } from '../../broker/limits.ts'
+import type { Partition } from '../../broker/replication/partition.ts'
+import type { Partitions } from '../../broker/replication/partitions.ts'
+import type { Logger } from '../../broker/runtime/logger.ts'
+import { ManualClock } from '../support/manual-clock.ts'
+
+const everyMs = limits.partitions.housekeepingEveryMs
+
+/** A broker of so many partitions, of which the first few hang when they are looked at. */
+function world({ count, hanging }: { readonly count: number; readonly hanging: number }) {
+  const clock = new ManualClock()
+  const partitions = Array.from({ length: count }, (_, partition) => ({ topicName: 't', partition }) as unknown as Partition)
+  const seen = { tidied: new Map<number, number>(), gaveUp: 0, warnings: [] as unknown[] }
+  const disks = Array.from({ length: hanging }, () => Promise.withResolvers<void>())
+  const housekeeping = new Housekeeping({
+    clock,
+    logger: { warn: (_what: unknown, message: string) => seen.warnings.push(message) } as unknown as Logger,
+    metadata: { image: { unpurged: new Map() } } as never,
+    partitions: Object.assign(partitions, { reopen: async () => {}, isBroken: () => false }) as unknown as Partitions,
+    store: {
+      async tidy({ partition }) {
+        seen.tidied.set(partition, (seen.tidied.get(partition) ?? 0) + 1)
+        await disks[partition]?.promise
+      },
+    },
+    tier: { deleteTopic: async () => {}, sweepDeletedTopics: async () => 0 },
+    member: { giveUp: async () => void seen.gaveUp++ },
+  })
+  return { clock, housekeeping, seen, disks }
+}
+
+test('a partition whose disk hangs holds up neither others nor what else is to be done, and is not looked at twice at once', async () => {
+  const { clock, housekeeping, seen, disks } = world({ count: 3, hanging: 1 })
+  await clock.advance(5 * everyMs)
+  assert.deepEqual([...seen.tidied], [[0, 1], [1, 6], [2, 6]])
+  assert.equal(seen.gaveUp, 6)
+  disks[0]!.resolve()
+  await clock.advance(everyMs)
+  assert.deepEqual([...seen.tidied], [[0, 2], [1, 7], [2, 7]])
+  await housekeeping.stop()
+})
+
+test('no more are looked at at once than the limit says, and each has its turn before any has another one', async () => {
+  const { tidiedMax } = limits.partitions
+  const { clock, housekeeping, seen, disks } = world({ count: tidiedMax + 2, hanging: tidiedMax })
+  await clock.advance(3 * everyMs)
+  assert.equal(seen.tidied.size, tidiedMax)
+  disks[3]!.resolve()
+  await clock.advance(0)
+  assert.deepEqual([...seen.tidied.values()].filter((times) => times !== 1), [])
+  assert.equal(seen.tidied.size, tidiedMax + 2)
+  for (const { resolve } of disks) resolve()
+  await clock.advance(everyMs)
+  assert.equal(seen.tidied.get(0), 2)
+  await housekeeping.stop()
+})
+
+test('one that fails is told, and has its turn again', async () => {
+  const { clock, housekeeping, seen, disks } = world({ count: 2, hanging: 1 })
+  disks[0]!.reject(new Error('the disk is gone'))
+  await clock.advance(2 * everyMs)
+  assert.deepEqual([...seen.tidied], [[0, 3], [1, 3]])
+  assert.deepEqual(new Set(seen.warnings), new Set(['a partition could not be tidied']))
+  await housekeeping.stop()
+})
+
+test('stopping waits for who is being looked at, and begins no more', async () => {
+  const { clock, housekeeping, seen, disks } = world({ count: limits.partitions.tidiedMax + 1, hanging: limits.partitions.tidiedMax })
+  await clock.advance(0)
+  let isStopped = false
+  const stopping = housekeeping.stop().then(() => { isStopped = true })
+  for (const { resolve } of disks.slice(1)) resolve()
+  await clock.advance(everyMs)
+  assert.deepEqual([isStopped, seen.tidied.size], [false, limits.partitions.tidiedMax])
+  disks[0]!.resolve()
+  await stopping
+})
