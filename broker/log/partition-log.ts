@@ -321,7 +321,7 @@ export class PartitionLog {
     assert(offset >= this.localStartOffset, `truncation to ${offset}, and the disk begins at ${this.localStartOffset}`)
     const { epochs } = this
     return this.#change((begun) => truncateLog({ files: this.#files, segments: this.#segments, epochs, offset }, {
-      lowerTo: (endOffset) => this.#keeper.lowerTo(endOffset).then(begun),
+      logStartOffset: this.logStartOffset, lowerTo: (endOffset) => this.#keeper.lowerTo(endOffset).then(begun),
     }))
   }
 

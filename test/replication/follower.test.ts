@@ -22,7 +22,7 @@ async function world() {
   await partition.assume(image)
   const faults: unknown[] = []
   const follower = (leaderEpoch: number, rejoin: FollowerOptions['rejoin'] = assert.fail) =>
-    new Follower({ partition, leaderEpoch, bytesMax: 1 << 20, rejoin, onFault: (_partition, what, cause) => faults.push([what, cause]) })
+    new Follower({ partition, leaderEpoch, clock: logs.clock, trimRetryMs: 1_000, bytesMax: 1 << 20, rejoin, onFault: (_partition, what, cause) => faults.push([what, cause]) })
   return { log, partition, faults, follower }
 }
 
