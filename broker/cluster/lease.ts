@@ -13,7 +13,10 @@ import type { Item, Json, Key, Table } from '../table/table.ts'
 export interface LeaseLimits {
   /** Milliseconds for which a lease holds without renewal. */
   readonly ttlMs: number
-  /** Milliseconds between two renewals, for one of which is waited no longer, and between two looks at somebody else's lease; several fit into `ttlMs`. */
+  /**
+   * Milliseconds between two renewals, for one of which is waited no longer, and between two looks at somebody else's lease;
+   * several fit into `ttlMs`.
+   */
   readonly renewEveryMs: number
 }
 
