@@ -172,9 +172,9 @@ export class Broker {
     return this.#server.connections
   }
 
-  /** Partitions that are served and that could not be opened. */
+  /** Partitions that are served, and those that are not: they could not be opened, or their logs have stopped. */
   get partitionCounts(): { readonly online: number; readonly offline: number } {
-    return { online: [...this.#partitions].length, offline: this.#partitions.offlineCount }
+    return { online: [...this.#partitions].filter(({ log }) => !log.isStopped).length, offline: this.#partitions.offlineCount }
   }
 
   /** Partitions, for what is shown of each. */

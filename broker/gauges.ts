@@ -13,7 +13,7 @@ export function addGauges(metrics: Metrics, broker: Broker): void {
   ) => metrics.gauge({ name: `longtail_${name}`, help, read })
   gauge('connections', 'Connections that stand', () => broker.connections)
   gauge('partitions', 'Partitions that are served', () => broker.partitionCounts.online)
-  gauge('partitions_offline', 'Partitions that could not be opened', () => broker.partitionCounts.offline)
+  gauge('partitions_offline', 'Partitions that could not be opened, or whose log has stopped', () => broker.partitionCounts.offline)
   const led = (isSo: (term: LeaderTerm) => boolean) =>
     [...broker.partitions].filter(({ term }) => term !== undefined && isSo(term)).length
   gauge('partitions_led', 'Partitions that this broker leads', () => led(() => true))

@@ -233,19 +233,22 @@ export class LogKeeper {
 
   /** The log is about to be shorter: durably no more than this is promised from here on. */
   async lowerTo(endOffset: number): Promise<void> {
+    const isLeft = (sealed: Segment) => this.#options.segments.endOffsetOf(sealed) <= endOffset
+    const left = new Set([...this.#settled].filter(isLeft))
+    await this.#writeCheckpoint({ durableOffset: Math.min(endOffset, this.#durable()) }, left)
+    // Not before that is written: where it could not be, the log goes on as it is.
     for (const sealed of [...this.#settled, ...this.#sealing.keys()]) {
-      if (this.#options.segments.endOffsetOf(sealed) <= endOffset) continue
+      if (isLeft(sealed)) continue
       this.#settled.delete(sealed)
       this.#sealing.delete(sealed)
     }
-    await this.#writeCheckpoint({ durableOffset: Math.min(endOffset, this.#durable()) })
   }
 
   /** The log is about to begin again elsewhere. From here on that is what the next start does. */
   async writeFresh(offset: number, fresh: NonNullable<Checkpoint['fresh']>): Promise<void> {
+    await this.#writeCheckpoint({ logStartOffset: offset, durableOffset: offset, fresh }, new Set())
     this.#settled.clear()
     this.#sealing.clear()
-    await this.#writeCheckpoint({ logStartOffset: offset, durableOffset: offset, fresh })
   }
 
   /** Gives back files and indexes that were not used since the last look, and does what could not be done before. */
@@ -279,10 +282,10 @@ export class LogKeeper {
     return this.#options.isSynced ? this.#options.durableOffset() : this.#syncedOffset
   }
 
-  async #writeCheckpoint(special: Partial<Checkpoint> = {}): Promise<void> {
+  async #writeCheckpoint(special: Partial<Checkpoint> = {}, settled: ReadonlySet<Segment> = this.#settled): Promise<void> {
     const { files, segments, isSynced } = this.#options
     const durableOffset = this.#durable()
-    const sealed = segments.all.flatMap((segment, index) => this.#settled.has(segment)
+    const sealed = segments.all.flatMap((segment, index) => settled.has(segment)
       ? [[
         segment.baseOffset, segments.all[index + 1]!.baseOffset, segment.bytes, segment.maxTimestamp, segment.abortedCount,
       ] as const]

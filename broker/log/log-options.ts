@@ -3,7 +3,6 @@ import type { BufferPool } from '../runtime/buffer-pool.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Disk } from '../runtime/disk.ts'
 import type { Uuid } from '../runtime/random.ts'
-import type { EpochStart } from './epoch-cache.ts'
 import type { HotBudget } from './hot-ring.ts'
 import { indexIntervalBytesMin, type LogConfig } from './log-config.ts'
 import type { LogFiles } from './log-files.ts'
@@ -29,15 +28,6 @@ export interface LogOptions {
   keyless(batch: RecordBatch): readonly number[]
   /** A write failed (`log` goes on), or nothing can be written any more (`stopped`). */
   onFault(cause: unknown, effect: 'appends failed' | 'stopped' | 'not tidied'): void
-}
-
-/** What a log begins with that has nothing of its own before its start. */
-export interface Beginning {
-  readonly epochs: readonly EpochStart[]
-  /** As in `SegmentSections`; undefined: none are known. */
-  readonly producers: Buffer | undefined
-  /** The first offset that can be read, from wherever it is; not above the offset that the log begins at. */
-  readonly logStartOffset: number
 }
 
 /** Bytes of batches between two entries of the offset index. */

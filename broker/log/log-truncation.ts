@@ -2,7 +2,7 @@
 // promised, then segments go from the last one on, then the one that is left is cut.
 
 import { scanBatches } from './batch-scan.ts'
-import type { EpochCache } from './epoch-cache.ts'
+import { EpochCache } from './epoch-cache.ts'
 import type { LogFiles } from './log-files.ts'
 import type { Segment } from './segment.ts'
 import type { SegmentList } from './segment-list.ts'
@@ -15,7 +15,10 @@ export interface Truncation {
   readonly offset: number
 }
 
-/** Changes the files alone; what is in memory is made anew of them afterwards. `promise` notes what is left durable. */
+/**
+ * Of what is in memory it changes the lineage alone; where segments were cut, the rest is made anew of the files afterwards.
+ * `promise` notes what is left durable, before that.
+ */
 export async function truncateLog(of: Truncation, promise: { lowerTo(endOffset: number): Promise<void> }): Promise<void> {
   const { files, segments, epochs, offset } = of
   const segment = segments.holding(offset)
@@ -30,8 +33,10 @@ export async function truncateLog(of: Truncation, promise: { lowerTo(endOffset: 
     }
   }
   // Also where nothing is cut: an epoch that began at the very end is not known any more (KAFKA-10706).
-  epochs.truncateFromEnd(offset)
-  await files.writeEpochs(epochs.starts)
+  const left = new EpochCache(epochs.starts)
+  left.truncateFromEnd(offset)
+  await files.writeEpochs(left.starts)
+  epochs.reset(left.starts)
 }
 
 /** Where the batch that holds an offset lies; undefined where the segment ends before it. */

@@ -9,13 +9,13 @@ import { strict as assert } from 'node:assert'
 import { ErrorCode } from '../protocol/error-code.ts'
 import { batchesIn } from '../protocol/record-batch.ts'
 import { validateAppend } from './append-validation.ts'
-import { decodeChecked } from './checked-file.ts'
+import { type Beginning, freshOf } from './beginning.ts'
 import { EpochCache } from './epoch-cache.ts'
 import { HotRing, type LentBatches } from './hot-ring.ts'
 import { LogError } from './log-error.ts'
 import { LogFiles } from './log-files.ts'
 import { LogKeeper } from './log-keeper.ts'
-import { type Beginning, indexIntervalBytes, type LogOptions, recoveryOptions } from './log-options.ts'
+import { indexIntervalBytes, type LogOptions, recoveryOptions } from './log-options.ts'
 import { isDue } from './log-retention.ts'
 import { LogWriter, type Positioned } from './log-writer.ts'
 import { truncateLog } from './log-truncation.ts'
@@ -28,6 +28,7 @@ import type { AbortedTransaction, SealedSegment } from './sealed-segment.ts'
 import { type BatchRange, nothing, type Segment } from './segment.ts'
 import { SegmentList } from './segment-list.ts'
 import { findAborted, readSegments } from './segment-reads.ts'
+import { isShortage } from './storage-failure.ts'
 import { findMaxTimestamp, findTimestamp, type FoundRecord } from './timestamp-search.ts'
 
 export type { Appended } from './pending-appends.ts'
@@ -318,7 +319,10 @@ export class PartitionLog {
    */
   truncateTo(offset: number): Promise<void> {
     assert(offset >= this.logStartOffset, `truncation to ${offset}, below the log start at ${this.logStartOffset}`)
-    return this.#change(() => truncateLog({ files: this.#files, segments: this.#segments, epochs: this.epochs, offset }, this.#keeper))
+    const { epochs } = this
+    return this.#change((begun) => truncateLog({ files: this.#files, segments: this.#segments, epochs, offset }, {
+      lowerTo: (endOffset) => this.#keeper.lowerTo(endOffset).then(begun),
+    }))
   }
 
   /**
@@ -326,29 +330,31 @@ export class PartitionLog {
    * log is the old or the new one after a crash. Throws `LogError` where the producers cannot be read.
    */
   startFresh(offset: number, beginning: Beginning): Promise<void> {
-    const { epochs, logStartOffset } = beginning
-    assert(logStartOffset <= offset, `a log start at ${logStartOffset}, behind the beginning at ${offset}`)
-    const decoded = beginning.producers === undefined
-      ? { value: [] }
-      : decodeChecked<ReturnType<ProducerState['snapshot']>>(beginning.producers)
-    if (decoded === undefined) throw new LogError('damaged', this.#options.directory, 'the producers to begin with are damaged')
-    return this.#change(() => this.#keeper.writeFresh(offset, { epochs, producers: decoded.value, logStartOffset }))
+    const fresh = freshOf(beginning, this.#options.directory)
+    assert(fresh.logStartOffset <= offset, `a log start at ${fresh.logStartOffset}, behind the beginning at ${offset}`)
+    return this.#change((begun) => this.#keeper.writeFresh(offset, fresh).then(begun))
   }
 
-  /** Runs a change of the files while nothing is written, and then takes in what is there as a start would. */
-  async #change(change: () => Promise<void>): Promise<void> {
+  /**
+   * Runs a change of the segments while nothing is written, and then takes in what is there as a start would. The change
+   * says when it has begun. Where it does not begin, or has no room for that, the log goes on as it was.
+   */
+  async #change(change: (begun: () => void) => Promise<void>): Promise<void> {
     this.#isChanging = true
+    let hasBegun = false
+    const begun = () => void (hasBegun = true)
     try {
       await this.#writer.exclusively(() => this.#keeper.exclusively(async () => {
         if (this.#writer.isStopped) throw new LogError('stopped', this.#options.directory, 'the log has stopped')
         this.#writer.letGo()
         const left = this.#segments.all
-        await change()
+        await change(begun)
+        if (!hasBegun) return
         await this.#adopt(await recover(recoveryOptions(this.#options, this.#files)))
         for (const segment of left) await segment.close()
       }))
     } catch (cause) {
-      this.#writer.stop(cause)
+      if (hasBegun || !isShortage(cause)) this.#writer.stop(cause)
       throw cause
     } finally {
       this.#isChanging = false

@@ -5,3 +5,10 @@ import { LogError } from './log-error.ts'
 export function isStorageFailure(cause: unknown): cause is DiskError | LogError {
   return cause instanceof DiskError || cause instanceof LogError
 }
+
+const shortages: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE'])
+
+/** Whether there was no room on the disk, or no file left to open: that passes. A sync that failed does not, for whatever reason. */
+export function isShortage(cause: unknown): boolean {
+  return cause instanceof DiskError && shortages.has(cause.code) && cause.operation !== 'sync' && cause.operation !== 'sync directory'
+}

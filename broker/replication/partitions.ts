@@ -73,8 +73,11 @@ export class Partitions {
     for (const partitions of this.#topics.values()) yield* partitions.values()
   }
 
+  /** Replicas that this broker cannot serve, as `isBroken` has it. */
   get offlineCount(): number {
-    return this.#offline.size
+    let count = this.#offline.size
+    for (const { log } of this) if (log.isStopped) count++
+    return count
   }
 
   /**

@@ -67,12 +67,15 @@ export interface DiskFile {
 export class DiskError extends Error {
   /** The system's code: `ENOENT`, `ENOSPC`, `EIO` and so on. */
   readonly code: string
+  /** What was tried: `sync` and `sync directory` among them. */
+  readonly operation: string
   readonly path: string
   constructor(operation: string, path: string, cause: unknown) {
     const code = (cause as { code?: string } | undefined)?.code ?? 'EUNKNOWN'
     super(`${operation} ${path}: ${code}`, { cause })
     this.name = 'DiskError'
     this.code = code
+    this.operation = operation
     this.path = path
   }
 }

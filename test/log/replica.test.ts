@@ -7,7 +7,7 @@ import type { PartitionLog } from '../../broker/log/partition-log.ts'
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
 import { aBatch } from '../support/a-batch.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
-import { appendAll, LogWorld, readAll, segmentPath } from './log-world.ts'
+import { appendAll, directory, LogWorld, readAll, segmentPath } from './log-world.ts'
 
 const batchBytes = aBatch({ records: 2, producerId: 5 }).length
 
@@ -172,6 +172,75 @@ test('a cut that the disk does not carry out ends the log, for nobody knows how 
   const again = await world.open()
   await again.truncateTo(4)
   await assertEndsAt(again, 2)
+})
+
+/** Ten batches whose sealed segments are settled, on a disk that has no room for a file of that name. */
+async function tenWithoutRoom(name: string, { kind = 'write', code = 'ENOSPC' } = {}): Promise<{ world: LogWorld; log: PartitionLog }> {
+  const { world, log } = await ten()
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(log.sealedSegments().length, 3)
+  world.disk.fault = (operation) => (operation.kind === kind && operation.path.includes(name) ? code : undefined)
+  return { world, log }
+}
+
+const beginning = { epochs: lineage, producers: undefined, logStartOffset: 40 }
+const changes = {
+  cut: (log: PartitionLog) => log.truncateTo(8),
+  beginning: (log: PartitionLog) => log.startFresh(100, beginning),
+}
+
+test('a change for which there was no room leaves the log as it was, and it goes on', async () => {
+  for (const change of Object.values(changes)) {
+    for (const code of ['ENOSPC', 'EDQUOT', 'EMFILE']) {
+      const { world, log } = await tenWithoutRoom('checkpoint', { code })
+      await assert.rejects(change(log), new RegExp(code))
+      assert(!log.isStopped)
+      await assertEndsAt(log, 10)
+      assert.deepEqual(log.sealedSegments().map(({ baseOffset }) => baseOffset), [0, 6, 12])
+      world.disk.fault = () => undefined
+      const taken = await log.replicate(aBatch({ records: 2, producerId: 5, baseSequence: 20, baseOffset: 20, leaderEpoch: 3 }))
+      assert.deepEqual([taken.errorCode, log.durableEndOffset], [ErrorCode.NONE, 22])
+      await change(log)
+      assert.deepEqual(world.faults, [])
+      world.disk.crash()
+      assert([8, 100].includes((await world.open()).durableEndOffset))
+    }
+  }
+})
+
+test('a cut that finds nothing to cut needs no room for a checkpoint, and changes nothing', async () => {
+  const { world, log } = await tenWithoutRoom('checkpoint')
+  const epochs = log.epochs.starts
+  await log.truncateTo(20)
+  assert(!log.isStopped)
+  await assertEndsAt(log, 10)
+  assert.deepEqual(log.epochs.starts, epochs)
+  const taken = await log.replicate(aBatch({ records: 2, producerId: 5, baseSequence: 20, baseOffset: 20, leaderEpoch: 3 }))
+  assert.equal(taken.errorCode, ErrorCode.NONE)
+  world.disk.crash()
+  world.disk.fault = () => undefined
+  assert.equal((await world.open()).durableEndOffset, 22)
+})
+
+test('an epoch at the very end that could not be forgotten for want of room is still known, and forgotten later', async () => {
+  const { world, log } = await tenWithoutRoom('epochs')
+  log.epochs.note(7, 20)
+  await assert.rejects(log.truncateTo(20), /ENOSPC/)
+  assert(!log.isStopped)
+  assert.equal(log.epochs.latest, 7)
+  world.disk.fault = () => undefined
+  await log.truncateTo(20)
+  assert.equal(log.epochs.latest, 3)
+})
+
+test('a change whose note may not outlive a crash ends the log, and so does want of room once segments are gone', async () => {
+  for (const change of Object.values(changes)) {
+    for (const [name, kind] of [['checkpoint', 'sync'], [directory, 'sync directory'], ['epochs', 'write']] as const) {
+      const { log } = await tenWithoutRoom(name, { kind })
+      await assert.rejects(change(log), /ENOSPC/)
+      assert(log.isStopped, `${change.name} ${kind}`)
+    }
+  }
 })
 
 /** A log with 4 records, whose next segment could not be made when it was to be sealed. */

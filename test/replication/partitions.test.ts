@@ -23,6 +23,7 @@ function world() {
   const slow = new Map<string, Promise<void>>()
   const left: unknown[] = []
   const told: unknown[] = []
+  const stopped = new Set<string>()
   const partitions = new Partitions({
     brokerId: 1, openingMax: 4,
     async open(topic) {
@@ -30,7 +31,12 @@ function world() {
       opened.push(topic.name)
       const fault = faults.get(topic.name)
       if (fault !== undefined) throw fault
-      return { leaderEpoch: 0, topicId: topic.id, topicName: topic.name, partition: 0, role: { kind: 'leads' }, assume: async () => {}, retire() {} } as unknown as Partition
+      const log = {
+        get isStopped() {
+          return stopped.has(topic.name)
+        },
+      }
+      return { leaderEpoch: 0, topicId: topic.id, topicName: topic.name, partition: 0, role: { kind: 'leads' }, log, assume: async () => {}, retire() {} } as unknown as Partition
     },
     async close() {},
     async remove({ topicName }) {
@@ -46,7 +52,7 @@ function world() {
     partitions.follow(image)
     await partitions.settled(image.sequence)
   }
-  return { faults, opened, removed, stuck, slow, left, told, partitions, follow }
+  return { faults, opened, removed, stuck, slow, left, told, stopped, partitions, follow }
 }
 
 test('a partition that could not be opened is offline, and serves once it can be', async () => {
@@ -63,6 +69,16 @@ test('a partition that could not be opened is offline, and serves once it can be
   assert.equal(typeof partitions.leader('orders', 0), 'object')
   await partitions.reopen()
   assert.deepEqual(opened, ['orders', 'orders', 'orders'], 'what is open is left alone')
+})
+
+test('a partition whose log has stopped is offline too, and whoever looks at the count sees it', async () => {
+  const { faults, stopped, partitions, follow } = world()
+  faults.set('orders', away)
+  await follow(created(created(emptyImage, 'orders'), 'payments'))
+  assert.equal(partitions.offlineCount, 1)
+  stopped.add('payments')
+  assert.equal(partitions.offlineCount, 2)
+  assert(partitions.isBroken('payments', 0))
 })
 
 test('a partition that is still being opened is not led yet, and its topic is known already', async () => {
