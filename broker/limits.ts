@@ -3,6 +3,7 @@
 
 import { strict as assert } from 'node:assert'
 import { defaultGroupLimits } from './coordinator/group-settings.ts'
+import { producersMax } from './log/producer-state.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -113,6 +114,8 @@ export const limits = {
     callsMax: 2_000,
   },
   log: {
+    /** Of one log, beside those with an open transaction. */
+    producersMax,
     /** Recent batches of all partitions that are kept in memory for readers at the tail. */
     hotBytesMax: 32 * MiB,
     /** Of one batch that is opened, once it is decompressed. */
