@@ -3,6 +3,7 @@
 
 import { strict as assert } from 'node:assert'
 import { defaultGroupLimits } from './coordinator/group-settings.ts'
+import { producersMax } from './log/producer-state.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -118,10 +119,14 @@ export const limits = {
     callsMax: 2_000,
   },
   log: {
+    /** Of one log, beside those with an open transaction. */
+    producersMax,
     /** Recent batches of all partitions that are kept in memory for readers at the tail. */
     hotBytesMax: 32 * MiB,
     /** Of one batch that is opened, once it is decompressed. */
     openedBytesMax: 128 * MiB,
+    /** The same while its producer waits, and all others with it; a topic that allows larger batches has more. */
+    checkedBytesMax: 16 * MiB,
     /** Memory of reads from disk that is kept to be used again. */
     pooledBytesMax: 16 * MiB,
   },
@@ -130,5 +135,6 @@ export const limits = {
 assert(limits.fetch.coldGraceMs < limits.fetch.waitMsMax, 'what waits for the object store must be answered before the client goes away')
 assert(limits.fetch.readBytesMax * 8 <= limits.fetch.replyBytesMax, 'one read may have an eighth of what is free')
 assert(limits.cluster.renewEveryMs * 3 <= limits.cluster.sessionMs, 'a session outlives two renewals that fail')
+assert(limits.log.checkedBytesMax <= limits.log.openedBytesMax, 'what was taken in can be opened again')
 assert(limits.metadata.itemCharactersMax < 390 * KiB, 'an item of the metadata log must fit into the table')
 assert(limits.replication.silenceMsMax <= limits.replication.handOverAfterMsMax, 'a leader that nobody reaches waits longer, never less')

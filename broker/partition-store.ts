@@ -75,12 +75,13 @@ export class PartitionStore {
   async open(topic: TopicImage, partition: PartitionImage, known: { readonly isNew: boolean }): Promise<Partition> {
     const { disk, clock, logger, config, isSynced } = this.#options
     const name = { topic: topic.name, partition: partition.partition }
+    const configs = logConfigs(config, topic.name)
     const log = await PartitionLog.open({
       disk, clock, isSynced, hot: this.#hot, pool: this.#pool, topicId: topic.id, partition: partition.partition,
       directory: this.#directoryOf(topic.id, partition.partition),
-      config: logConfigs(config, topic.name),
+      config: configs,
       openBatch: recordsWithTimestamps,
-      keyless: keylessRecords,
+      keyless: (batch) => keylessRecords(batch, checkedBytesMax(configs())),
       onFault: (cause, effect) => logger.error({ ...name, cause, effect }, 'a log failed'),
     })
     try {
@@ -202,12 +203,17 @@ function* recordsWithTimestamps(batch: RecordBatch): Generator<FoundRecord> {
   for (const { offset, timestamp } of recordsOf(batch, { bytesMax: limits.log.openedBytesMax })) yield { offset, timestamp }
 }
 
-function keylessRecords(batch: RecordBatch): number[] {
+function keylessRecords(batch: RecordBatch, bytesMax: number): number[] {
   const indexes: number[] = []
-  for (const { offset, key } of recordsOf(batch, { bytesMax: limits.log.openedBytesMax })) {
+  for (const { offset, key } of recordsOf(batch, { bytesMax })) {
     if (key === null) indexes.push(offset - batch.baseOffset)
   }
   return indexes
+}
+
+/** Of a batch whose keys are looked at, once it is decompressed. */
+function checkedBytesMax({ batchBytesMax }: LogConfig): number {
+  return Math.min(Math.max(limits.log.checkedBytesMax, batchBytesMax), limits.log.openedBytesMax)
 }
 
 /** The log's settings, read anew when something was changed: they are asked for at every append. */

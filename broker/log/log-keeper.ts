@@ -8,7 +8,7 @@ import type { EpochCache } from './epoch-cache.ts'
 import type { LogConfig } from './log-config.ts'
 import type { Checkpoint, LogFiles } from './log-files.ts'
 import { planLogStart } from './log-retention.ts'
-import { ProducerState } from './producer-state.ts'
+import type { ProducerState } from './producer-state.ts'
 import { rebuildProducers } from './rebuild-producers.ts'
 import type { SealedSegment, SegmentSections } from './sealed-segment.ts'
 import type { Segment } from './segment.ts'
@@ -87,7 +87,7 @@ export class LogKeeper {
   /** A segment was sealed: syncs it, makes its index, and takes down the producers as of its end. */
   seal(segment: Segment, endOffset: number): void {
     segment.sealedAt = this.#options.clock.now()
-    this.#sealing.set(segment, { endOffset, producers: ProducerState.restore(this.#options.producers.snapshot()) })
+    this.#sealing.set(segment, { endOffset, producers: this.#options.producers.copy() })
     this.#settleSoon()
   }
 
@@ -159,12 +159,13 @@ export class LogKeeper {
   async #sectionsOf(segment: Segment, endOffset: number): Promise<SegmentSections> {
     const { files, epochs, segments, clock } = this.#options
     const index = await segment.index()
-    const producers = (await files.readProducers(endOffset)) ?? (await rebuildProducers({ files, segments, endOffset, now: clock.now() }))
+    const producers = (await files.encodedProducers(endOffset)) ??
+      encodeChecked((await rebuildProducers({ files, segments, endOffset, now: clock.now() })).snapshot())
     return {
       offsets: index.offsets.map((offset, at) => ({ offset, position: index.positions[at]! })),
       times: index.times,
       epochs: epochs.starts.filter(({ startOffset }) => startOffset < endOffset),
-      producers: encodeChecked(producers.snapshot()),
+      producers,
       aborted: index.aborted,
     }
   }
@@ -270,7 +271,7 @@ export class LogKeeper {
       }
       const endOffset = durableOffset()
       this.#syncedOffset = endOffset
-      await files.writeProducers(endOffset, producers)
+      await files.writeProducers(endOffset, producers.copy())
       await files.writeEpochs(epochs.starts)
       await this.#writeCheckpoint({ clean: { endOffset, activeOffset: active?.baseOffset ?? endOffset, activeBytes: active?.bytes ?? 0 } })
     })

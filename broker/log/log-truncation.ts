@@ -20,7 +20,7 @@ export interface Promised {
   lowerTo(endOffset: number): Promise<void>
 }
 
-/** Changes the files alone; what is in memory is made anew of them afterwards. */
+/** Of what is in memory it changes the lineage alone; where segments were cut, the rest is made anew of the files afterwards. */
 export async function truncateLog(of: Truncation, promise: Promised): Promise<void> {
   const { files, segments, epochs } = of
   // A deletion that was under way may have moved the log start since it was said how much is to go.
@@ -40,6 +40,7 @@ export async function truncateLog(of: Truncation, promise: Promised): Promise<vo
   const left = new EpochCache(epochs.starts)
   left.truncateFromEnd(offset)
   await files.writeEpochs(left.starts)
+  epochs.reset(left.starts)
 }
 
 /** Where the batch that holds an offset lies; undefined where the segment ends before it. */

@@ -21,7 +21,7 @@ import { LogWriter, type Positioned } from './log-writer.ts'
 import { truncateLog } from './log-truncation.ts'
 import { markerIn } from './marker.ts'
 import { type Appended, failed, PendingAppends, refused } from './pending-appends.ts'
-import { ProducerState } from './producer-state.ts'
+import type { ProducerState } from './producer-state.ts'
 import { type Recovered, recover } from './recovery.ts'
 import { problemWith } from './replica-validation.ts'
 import type { AbortedTransaction, SealedSegment } from './sealed-segment.ts'
@@ -62,7 +62,7 @@ export class PartitionLog {
     this.tornBytes = recovered.tornBytes
     this.wasClean = recovered.wasClean
     this.#written = recovered.producers
-    this.#admitted = ProducerState.restore(recovered.producers.snapshot())
+    this.#admitted = recovered.producers.copy()
     this.#endOffset = recovered.endOffset
     this.#durableEndOffset = recovered.endOffset
     this.#hot = new HotRing(options.hot)
@@ -234,7 +234,7 @@ export class PartitionLog {
 
   #onFailed(cause: unknown): void {
     this.#endOffset = this.#durableEndOffset
-    this.#admitted = ProducerState.restore(this.#written.snapshot())
+    this.#admitted = this.#written.copy()
     this.#options.onFault(cause, 'appends failed')
     this.#pending.failAll(ErrorCode.KAFKA_STORAGE_ERROR, 'the disk failed')
   }
@@ -336,8 +336,8 @@ export class PartitionLog {
   }
 
   /**
-   * Runs a change of the files while nothing is written, and then takes in what is there as a start would. The change
-   * says when it has begun; where there is no room for it before that, the log goes on as it was.
+   * Runs a change of the segments while nothing is written, and then takes in what is there as a start would. The change
+   * says when it has begun. Where it does not begin, or has no room for that, the log goes on as it was.
    */
   async #change(change: (begun: () => void) => Promise<void>): Promise<void> {
     this.#isChanging = true
@@ -349,9 +349,8 @@ export class PartitionLog {
         this.#writer.letGo()
         const left = this.#segments.all
         await change(begun)
-        const recovered = await recover(recoveryOptions(this.#options, this.#files))
-        begun()
-        await this.#adopt(recovered)
+        if (!hasBegun) return
+        await this.#adopt(await recover(recoveryOptions(this.#options, this.#files)))
         for (const segment of left) await segment.close()
       }))
     } catch (cause) {
@@ -366,8 +365,8 @@ export class PartitionLog {
     this.#segments.reset(segments)
     this.#writer.begin()
     this.epochs.reset(epochs.starts)
-    this.#written.reset(producers.snapshot())
-    this.#admitted = ProducerState.restore(producers.snapshot())
+    this.#written.take(producers)
+    this.#admitted = producers.copy()
     this.#endOffset = endOffset
     this.#durableEndOffset = endOffset
     this.#hot.clear()

@@ -8,6 +8,12 @@ import { nextSequence, type RecordBatch } from '../protocol/record-batch.ts'
 /** Kafka's clients have at most five batches in flight per partition. */
 const batchesRemembered = 5
 
+/** Producers of one log that are remembered beside those with an open transaction. */
+export const producersMax = 20_000
+
+/** So many at once: to find the first one of a map costs as much as was deleted in front of it. */
+const forgottenAtOnce = producersMax / 16
+
 export interface RememberedBatch {
   readonly firstSequence: number
   readonly lastSequence: number
@@ -18,6 +24,8 @@ export interface RememberedBatch {
 }
 
 interface Producer {
+  /** The state that may change it; to all others it is as it was when they were copied. */
+  owner: object
   epoch: number
   coordinatorEpoch: number
   /** Wall clock of this broker at the last append: clients' timestamps say nothing about idleness. */
@@ -53,8 +61,11 @@ export interface Marker {
 type Snapshot = readonly [number, number, number, number, number, number, readonly (readonly [number, number, number, number, number])[]]
 
 export class ProducerState {
-  readonly #producers = new Map<number, Producer>()
-  readonly #openTransactions = new Map<number, number>()
+  /** In the order in which they were heard last. */
+  #producers = new Map<number, Producer>()
+  #openTransactions = new Map<number, number>()
+  /** Another one after each copy: what is there by then is shared, and changed as a copy of its own. */
+  #owner = {}
 
   get count(): number {
     return this.#producers.size
@@ -103,11 +114,7 @@ export class ProducerState {
   apply(batch: RecordBatch, context: { readonly now: number; readonly marker: Marker | undefined }): AbortedTransaction | undefined {
     const { producerId, producerEpoch } = batch
     if (producerId < 0) return undefined
-    let producer = this.#producers.get(producerId)
-    if (producer === undefined) {
-      producer = { epoch: producerEpoch, coordinatorEpoch: -1, lastAppendAt: 0, lastTimestamp: -1, transactionStart: -1, batches: [] }
-      this.#producers.set(producerId, producer)
-    }
+    const producer = this.#heard(producerId, producerEpoch)
     if (producer.epoch !== producerEpoch) {
       producer.epoch = producerEpoch
       producer.batches = []
@@ -125,6 +132,33 @@ export class ProducerState {
       this.#openTransactions.set(producerId, batch.baseOffset)
     }
     return undefined
+  }
+
+  /** The producer as this state may change it, behind all others. */
+  #heard(producerId: number, epoch: number): Producer {
+    const known = this.#producers.get(producerId)
+    const producer = known?.owner === this.#owner ? known : this.#owned(known, epoch)
+    if (known !== undefined) this.#producers.delete(producerId)
+    this.#producers.set(producerId, producer)
+    if (known === undefined) this.#forgetSome()
+    return producer
+  }
+
+  #owned(known: Producer | undefined, epoch: number): Producer {
+    const owner = this.#owner
+    if (known !== undefined) return { ...known, owner, batches: [...known.batches] }
+    return { owner, epoch, coordinatorEpoch: -1, lastAppendAt: 0, lastTimestamp: -1, transactionStart: -1, batches: [] }
+  }
+
+  /** Where there are too many, those go that were silent for the longest. A client that goes on all the same is taken for a new one. */
+  #forgetSome(): void {
+    if (this.#producers.size - this.#openTransactions.size <= producersMax) return
+    let left = forgottenAtOnce
+    for (const [producerId, { transactionStart }] of this.#producers) {
+      if (transactionStart >= 0) continue
+      this.#producers.delete(producerId)
+      if (--left <= 0) return
+    }
   }
 
   #end(producerId: number, producer: Producer, batch: RecordBatch, marker: Marker | undefined): AbortedTransaction | undefined {
@@ -156,31 +190,46 @@ export class ProducerState {
     }))
   }
 
+  /** An equal state, which from here on changes by itself. What costs is the map: producers are shared until they are heard again. */
+  copy(): ProducerState {
+    const copy = new ProducerState()
+    copy.take(this)
+    return copy
+  }
+
+  /** Becomes what another state is, as `copy` does. */
+  take(other: ProducerState): void {
+    this.#producers = new Map(other.#producers)
+    this.#openTransactions = new Map(other.#openTransactions)
+    this.#owner = {}
+    other.#owner = {}
+  }
+
   /** All of it, as plain data; `restore` makes an equal state of that. */
   snapshot(): readonly Snapshot[] {
-    return [...this.#producers].map(([id, { epoch, coordinatorEpoch, lastAppendAt, lastTimestamp, transactionStart, batches }]) =>
-      [id, epoch, coordinatorEpoch, lastAppendAt, lastTimestamp, transactionStart,
-        batches.map((one) => [one.firstSequence, one.lastSequence, one.baseOffset, one.endOffset, one.timestamp] as const)])
+    return [...this.entries()]
+  }
+
+  /** What `snapshot` has, one by one. */
+  *entries(): Generator<Snapshot> {
+    for (const [id, { epoch, coordinatorEpoch, lastAppendAt, lastTimestamp, transactionStart, batches }] of this.#producers) {
+      yield [id, epoch, coordinatorEpoch, lastAppendAt, lastTimestamp, transactionStart,
+        batches.map((one) => [one.firstSequence, one.lastSequence, one.baseOffset, one.endOffset, one.timestamp] as const)]
+    }
   }
 
   static restore(snapshot: readonly Snapshot[]): ProducerState {
     const state = new ProducerState()
-    state.reset(snapshot)
-    return state
-  }
-
-  /** Takes another state instead. */
-  reset(snapshot: readonly Snapshot[]): void {
-    this.#producers.clear()
-    this.#openTransactions.clear()
     for (const [id, epoch, coordinatorEpoch, lastAppendAt, lastTimestamp, transactionStart, batches] of snapshot) {
-      this.#producers.set(id, {
-        epoch, coordinatorEpoch, lastAppendAt, lastTimestamp, transactionStart,
+      state.#producers.set(id, {
+        owner: state.#owner, epoch, coordinatorEpoch, lastAppendAt, lastTimestamp, transactionStart,
         batches: batches.map(([firstSequence, lastSequence, baseOffset, endOffset, timestamp]) =>
           ({ firstSequence, lastSequence, baseOffset, endOffset, timestamp })),
       })
-      if (transactionStart >= 0) this.#openTransactions.set(id, transactionStart)
+      if (transactionStart >= 0) state.#openTransactions.set(id, transactionStart)
+      else state.#forgetSome()
     }
+    return state
   }
 }
 

@@ -210,7 +210,7 @@ class Recovery {
     // What a crash of the process alone has left in the page cache may still be lost with the power.
     this.#repairs.push(async () => segment.settle(await this.#rewriting(segment)))
     if (isWhole && next !== undefined && (await files.readProducers(endOffset)) === undefined) {
-      const producers = ProducerState.restore(this.#producers.snapshot())
+      const producers = this.#producers.copy()
       this.#repairs.push(() => files.writeProducers(endOffset, producers))
     }
     return !isWhole

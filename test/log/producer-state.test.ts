@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { ProducerState } from '../../broker/log/producer-state.ts'
+import { ProducerState, producersMax } from '../../broker/log/producer-state.ts'
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
 import { RecordBatch } from '../../broker/protocol/record-batch.ts'
 import { markerIn } from '../../broker/log/marker.ts'
@@ -84,6 +84,61 @@ test('a producer with an open transaction is never forgotten', () => {
   state.expire(aMoment + 1e9, 1)
   assert.equal(state.count, 1)
   assert.equal(state.firstOpenOffset, 5)
+})
+
+/** Takes in one batch of each of so many producers, from an id on. */
+function hear(state: ProducerState, { first, count, isTransactional = false }: { first: number; count: number; isTransactional?: boolean }): void {
+  const { bytes } = batch({ isTransactional })
+  for (let id = first; id < first + count; id++) {
+    bytes.writeBigInt64BE(BigInt(id), 43)
+    state.apply(new RecordBatch(bytes), { now: aMoment, marker: undefined })
+  }
+}
+
+test('of many producers those are known that were heard last', () => {
+  const state = new ProducerState()
+  for (let first = 100; first < 100_000; first += 900) {
+    hear(state, { first, count: 900 })
+    hear(state, { first: 7, count: 1 })
+    assert(state.count <= producersMax)
+  }
+  assert(state.count > producersMax * 0.9)
+  assert(state.knows(7), 'it is heard again and again')
+  assert(!state.knows(100))
+  for (let id = 100_000 - Math.floor(producersMax * 0.9); id < 100_000; id++) assert(state.knows(id), String(id))
+})
+
+test('producers with an open transaction are known however many others come', () => {
+  const state = new ProducerState()
+  hear(state, { first: 1, count: 50, isTransactional: true })
+  hear(state, { first: 100, count: 50_000 })
+  for (let id = 1; id <= 50; id++) assert(state.knows(id), String(id))
+  assert(state.count <= producersMax + 50)
+})
+
+test('no more are taken out of a snapshot than are remembered, and those that were heard last', () => {
+  const state = new ProducerState()
+  hear(state, { first: 1, count: 1_000 })
+  const { 0: one } = state.snapshot()
+  const long = Array.from({ length: producersMax + 5_000 }, (_, id) => [id, ...one!.slice(1)]) as unknown as ReturnType<ProducerState['snapshot']>
+  const restored = ProducerState.restore(long)
+  assert(restored.count <= producersMax)
+  assert(!restored.knows(0) && restored.knows(producersMax + 4_999))
+})
+
+test('a copy and what it was made of go their own ways', () => {
+  const state = afterBatches([1, 1])
+  const copy = state.copy()
+  const before = copy.snapshot()
+  state.apply(batch({ baseSequence: 2, baseOffset: 1002, isTransactional: true }), { now: aMoment + 1, marker: undefined })
+  hear(state, { first: 50, count: 3 })
+  assert.deepEqual(copy.snapshot(), before)
+  assert.equal(copy.firstOpenOffset, undefined)
+  const after = state.snapshot()
+  copy.apply(batch({ baseSequence: 2, baseOffset: 1002, fill: 9 }), { now: aMoment + 2, marker: undefined })
+  copy.expire(aMoment + 1e9, 1)
+  assert.deepEqual(state.snapshot(), after)
+  assert.equal(copy.count, 0)
 })
 
 function end(state: ProducerState, shape: Omit<MarkerShape, 'producerId'> & { producerId?: number }) {

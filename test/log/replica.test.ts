@@ -216,6 +216,20 @@ test('a change for which there was no room leaves the log as it was, and it goes
   }
 })
 
+test('a cut that finds nothing to cut needs no room for a checkpoint, and changes nothing', async () => {
+  const { world, log } = await tenWithoutRoom('checkpoint')
+  const epochs = log.epochs.starts
+  await log.truncateTo(20)
+  assert(!log.isStopped)
+  await assertEndsAt(log, 10)
+  assert.deepEqual(log.epochs.starts, epochs)
+  const taken = await log.replicate(aBatch({ records: 2, producerId: 5, baseSequence: 20, baseOffset: 20, leaderEpoch: 3 }))
+  assert.equal(taken.errorCode, ErrorCode.NONE)
+  world.disk.crash()
+  world.disk.fault = () => undefined
+  assert.equal((await world.open()).durableEndOffset, 22)
+})
+
 test('an epoch at the very end that could not be forgotten for want of room is still known, and forgotten later', async () => {
   const { world, log } = await tenWithoutRoom('epochs')
   log.epochs.note(7, 20)

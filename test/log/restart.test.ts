@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { decodeChecked } from '../../broker/log/checked-file.ts'
 import type { PartitionLog } from '../../broker/log/partition-log.ts'
+import { ProducerState } from '../../broker/log/producer-state.ts'
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
 import { aBatch, aMoment } from '../support/a-batch.ts'
 import { appendAll, directory, LogWorld, readAll, segmentPath } from './log-world.ts'
@@ -211,4 +213,20 @@ test('a log that was destroyed has left nothing', async () => {
   assert.deepEqual(world.names(), [])
   assert.equal((await log.append(aBatch(), { leaderEpoch: 0 })).errorCode, ErrorCode.KAFKA_STORAGE_ERROR)
   assert.equal((await world.open()).durableEndOffset, 0)
+})
+
+test('the producers of a sealed segment are as of its end, whatever they send while that is written', async () => {
+  const world = new LogWorld()
+  const log = await world.open()
+  const ids = Array.from({ length: 700 }, (_, index) => index)
+  await appendAll(log, ids.map((producerId) => aBatch({ producerId })))
+  await log.roll()
+  await appendAll(log, ids.map((producerId) => aBatch({ producerId, baseSequence: 1 })))
+  for (let turns = 0; turns < 100 && log.sealedSegments().length === 0; turns++) await new Promise((resolve) => setImmediate(resolve))
+  const { producers } = await log.sealedSegments()[0]!.sections()
+  const sealed = ProducerState.restore(decodeChecked<ReturnType<ProducerState['snapshot']>>(producers)!.value)
+  assert.deepEqual(sealed.describe().map(({ producerId, lastSequence }) => [producerId, lastSequence]), ids.map((id) => [id, 0]))
+  world.disk.crash()
+  const again = await world.open()
+  assert.deepEqual(again.producers.describe().map(({ lastSequence }) => lastSequence), ids.map(() => 1))
 })
