@@ -30,6 +30,8 @@ export class Housekeeping {
   readonly #stopping = new AbortController()
   readonly #watch: ClockWatch
   readonly #tidying: Rounds<Partition>
+  /** Beside the rounds: a store that is away is waited for once for each topic. */
+  #purging: Promise<void> | undefined
   readonly #done: Promise<void>
   #sweptAt = -Infinity
   #reopenedAt: number
@@ -46,6 +48,7 @@ export class Housekeeping {
     this.#stopping.abort()
     await this.#done
     await this.#tidying.stop()
+    await this.#purging
   }
 
   async #run(): Promise<void> {
@@ -55,7 +58,7 @@ export class Housekeeping {
       this.#tidying.begin(partitions)
       await this.#reopen()
       if (!signal.aborted) await this.#giveUp()
-      if (!signal.aborted) await this.#purge()
+      if (!signal.aborted) this.#purging ??= this.#purge().finally(() => { this.#purging = undefined })
       await sleep(clock, limits.partitions.housekeepingEveryMs, signal)
     }
   }
@@ -71,12 +74,9 @@ export class Housekeeping {
 
   /** What this broker cannot serve, others can. */
   async #giveUp(): Promise<void> {
-    const { partitions, member, logger } = this.#options
-    try {
-      await member.giveUp((topicId, partition) => partitions.isBroken(topicId, partition))
-    } catch (cause) {
-      logger.warn({ cause }, 'partitions of a broken disk could not be handed over')
-    }
+    const { partitions, member } = this.#options
+    await this.#tried('partitions of a broken disk could not be handed over',
+      () => member.giveUp((topicId, partition) => partitions.isBroken(topicId, partition)))
   }
 
   /** What could not be opened at the start, because a disk or the object store was away, is not offline for ever. */
@@ -89,16 +89,26 @@ export class Housekeeping {
 
   /** Marks what deleted topics have in the object store, takes note that this is done, and deletes what is due. */
   async #purge(): Promise<void> {
-    const { metadata, tier, clock, logger } = this.#options
+    const { metadata, tier, clock } = this.#options
+    const marked: Uuid[] = []
+    for (const [topicId, partitions] of [...metadata.image.unpurged]) {
+      await this.#tried('a deleted topic could not be marked for the object store', async () => {
+        await tier.deleteTopic({ topicId, partitions })
+        marked.push(topicId)
+      })
+    }
+    if (marked.length > 0) await this.#tried('it could not be noted that deleted topics are marked', () => this.#purged(marked))
+    if (clock.monotonic() - this.#sweptAt < limits.tier.sweepEveryMs) return
+    this.#sweptAt = clock.monotonic()
+    await this.#tried('deleted topics could not be swept from the object store', () => tier.sweepDeletedTopics(clock.now()))
+  }
+
+  /** What fails is tried again in the next round, and keeps nothing else from being done. */
+  async #tried(warning: string, run: () => Promise<unknown>): Promise<void> {
     try {
-      const unpurged = [...metadata.image.unpurged]
-      for (const [topicId, partitions] of unpurged) await tier.deleteTopic({ topicId, partitions })
-      if (unpurged.length > 0) await this.#purged(unpurged.map(([topicId]) => topicId))
-      if (clock.monotonic() - this.#sweptAt < limits.tier.sweepEveryMs) return
-      this.#sweptAt = clock.monotonic()
-      await tier.sweepDeletedTopics(clock.now())
+      await run()
     } catch (cause) {
-      logger.warn({ cause }, 'deleted topics could not be swept from the object store')
+      this.#options.logger.warn({ cause }, warning)
     }
   }
 

@@ -2,10 +2,10 @@
 //   -1 latest    -2 earliest    -3 the largest timestamp (KIP-734, v7)    -4 earliest on local disk (KIP-405, v8)
 //   -5 the last in the object store (KIP-1005, v9)    -6 the first that is not there yet (KIP-1023, v11)
 //
-// read_committed sees up to the last stable offset, read_uncommitted up to the high watermark. No record at or behind
-// the timestamp: offset -1. A leader that does not know yet what was committed before it, or does not know whether it still
-// leads, says so (KIP-207): a position never goes back. A tier that is away: a retriable error, never "none", which
-// consumers take for an end.
+// read_committed sees up to the last stable offset, read_uncommitted up to the high watermark. The largest timestamp is that of
+// what can be seen (Kafka answers -1 as long as a record behind it has a larger one). No record at or behind the timestamp: offset
+// -1. A leader that does not know yet what was committed before it, or does not know whether it still leads, says so (KIP-207):
+// a position never goes back. A tier that is away: a retriable error, never "none", which consumers take for an end.
 
 import { topicNamed } from '../cluster/image.ts'
 import { isStorageFailure } from '../log/storage-failure.ts'
@@ -80,7 +80,7 @@ function isSettled(timestamp: number): boolean {
 
 async function search(context: PartitionContext, partition: Partition, { timestamp, endOffset }: { timestamp: number; endOffset: number }) {
   try {
-    return timestamp === -3 ? await partition.maxTimestamp() : await partition.offsetForTimestamp(timestamp, endOffset)
+    return timestamp === -3 ? await partition.maxTimestamp(endOffset) : await partition.offsetForTimestamp(timestamp, endOffset)
   } catch (cause) {
     if (!isStorageFailure(cause)) throw cause
     context.onUnreadable?.(partition, cause)

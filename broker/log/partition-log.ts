@@ -20,6 +20,7 @@ import { isDue } from './log-retention.ts'
 import { LogWriter, type Positioned } from './log-writer.ts'
 import { truncateLog } from './log-truncation.ts'
 import { markerIn } from './marker.ts'
+import { findMaxTimestamp } from './max-timestamp.ts'
 import { type Appended, failed, PendingAppends, refused } from './pending-appends.ts'
 import type { ProducerState } from './producer-state.ts'
 import { type Recovered, recover } from './recovery.ts'
@@ -29,7 +30,7 @@ import { type BatchRange, nothing, type Segment } from './segment.ts'
 import { SegmentList } from './segment-list.ts'
 import { findAborted, readSegments } from './segment-reads.ts'
 import { isShortage } from './storage-failure.ts'
-import { findMaxTimestamp, findTimestamp, type FoundRecord } from './timestamp-search.ts'
+import { findTimestamp, type FoundRecord } from './timestamp-search.ts'
 
 export type { Appended } from './pending-appends.ts'
 export type { LogOptions } from './log-options.ts'
@@ -263,8 +264,8 @@ export class PartitionLog {
     return findTimestamp(this.#segments.all, { timestamp, startOffset: this.logStartOffset }, this.#options.openBatch)
   }
 
-  maxTimestamp(): Promise<FoundRecord | undefined> {
-    return findMaxTimestamp(this.#segments.all, this.#options.openBatch)
+  maxTimestamp(endOffset: number): Promise<FoundRecord | undefined> {
+    return findMaxTimestamp(this.#segments.all, { startOffset: this.logStartOffset, endOffset }, this.#options.openBatch)
   }
 
   /** Transactions that were aborted and have records in the range, from what is on this disk. */

@@ -65,6 +65,11 @@ export class SegmentIndex {
     return offset < 0 ? 0 : this.positionBefore(offset)
   }
 
+  /** The largest timestamp before an offset, as far as is known without the last few batches. */
+  maxTimestampBefore(offset: number): number {
+    return this.times.findLast((entry) => entry.offset <= offset)?.timestamp ?? -1
+  }
+
   encode(segmentBytes: number): Buffer {
     const stored: Stored = {
       version: 1, segmentBytes, maxTimestamp: this.maxTimestamp, offsets: this.offsets, positions: this.positions,

@@ -32,17 +32,8 @@ export async function findTimestamp(
   return undefined
 }
 
-/** The record with the largest timestamp, the first of those that share it. */
-export async function findMaxTimestamp(segments: readonly Segment[], open: OpenBatch): Promise<FoundRecord | undefined> {
-  let newest: Segment | undefined
-  for (const segment of segments) if (segment.maxTimestamp > (newest?.maxTimestamp ?? -1)) newest = segment
-  if (newest === undefined) return undefined
-  const { maxTimestamp } = newest
-  const start = (await newest.index()).positionBeforeTimestamp(maxTimestamp)
-  return firstIn(newest, start, (batch) => recordFrom(batch, { timestamp: maxTimestamp, startOffset: 0 }, open))
-}
-
-async function firstIn(
+/** What `look` finds first in the batches from a position on. */
+export async function firstIn(
   segment: Segment, start: number, look: (batch: RecordBatch) => FoundRecord | undefined,
 ): Promise<FoundRecord | undefined> {
   const file = await segment.acquire()
@@ -57,7 +48,8 @@ async function firstIn(
   }
 }
 
-function recordFrom(batch: RecordBatch, { timestamp, startOffset }: TimestampTarget, open: OpenBatch): FoundRecord | undefined {
+/** The first record of a batch that is at or behind the timestamp. */
+export function recordFrom(batch: RecordBatch, { timestamp, startOffset }: TimestampTarget, open: OpenBatch): FoundRecord | undefined {
   if (batch.isControl || batch.maxTimestamp < timestamp || batch.endOffset <= startOffset) return undefined
   if (batch.hasLogAppendTime) return { offset: Math.max(batch.baseOffset, startOffset), timestamp: batch.maxTimestamp }
   try {

@@ -14,14 +14,15 @@ export interface ColdTier {
   read(range: ColdRange): Promise<ColdBatches | 'pending' | 'unavailable'>
   /** Searches for the first record in the tier, from an offset on, whose timestamp is not below. */
   offsetForTimestamp(timestamp: number, startOffset: number): Promise<ColdSearch | 'unavailable'>
-  maxTimestamp(): Promise<OffsetAndTimestamp | undefined | 'unavailable'>
+  /** Searches for the largest timestamp of the records in the tier that lie in the range, and the first that has it. */
+  maxTimestamp(range: { readonly startOffset: number; readonly endOffset: number }): Promise<ColdSearch | 'unavailable'>
   /** Takes note that records below were deleted on request. */
   advanceLogStart(offset: number): Promise<void>
 }
 
 export interface ColdSearch {
   readonly found: OffsetAndTimestamp | undefined
-  /** Exclusive: where the tier ended as it was searched. More may be there, and less on disk, by now. */
+  /** Exclusive: how far was searched, which is where the tier ended or less. More may be there, and less on disk, by now. */
   readonly endOffset: number
 }
 

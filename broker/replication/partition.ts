@@ -18,7 +18,7 @@ import type { AbortedRange, ColdTier, OffsetAndTimestamp } from './cold-tier.ts'
 import { divergence, type Divergence } from './divergence.ts'
 import { beginTerm } from './leader-state.ts'
 import { LeaderTerm, type TermSurroundings } from './leader-term.ts'
-import { findTimestamp } from './time-lookup.ts'
+import { findMaxTimestamp, findTimestamp } from './time-lookup.ts'
 
 export interface PartitionOptions {
   readonly topicId: Uuid
@@ -350,13 +350,9 @@ export class Partition {
     return findTimestamp(this, timestamp, endOffset)
   }
 
-  /** The record with the largest timestamp, over both tiers; undefined in an empty partition. */
-  async maxTimestamp(): Promise<OffsetAndTimestamp | undefined | 'unavailable'> {
-    const local = await this.log.maxTimestamp()
-    if (this.tier === undefined || this.logStartOffset >= this.log.localStartOffset) return local
-    const cold = await this.tier.maxTimestamp()
-    if (cold === 'unavailable' || cold === undefined) return cold ?? local
-    return local === undefined || cold.timestamp >= local.timestamp ? cold : local
+  /** The record with the largest timestamp below an offset, over both tiers; undefined where none has one. */
+  maxTimestamp(endOffset: number): Promise<OffsetAndTimestamp | undefined | 'unavailable'> {
+    return findMaxTimestamp(this, endOffset)
   }
 
   /** Deletes records below an offset; -1: all that consumers may see. Returns the new log start or the refusal. */

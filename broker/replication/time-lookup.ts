@@ -7,7 +7,7 @@ import { isStorageFailure } from '../log/storage-failure.ts'
 import type { ColdTier, OffsetAndTimestamp } from './cold-tier.ts'
 
 export interface SearchedPartition {
-  readonly log: Pick<PartitionLog, 'logStartOffset' | 'localStartOffset' | 'offsetForTimestamp'>
+  readonly log: Pick<PartitionLog, 'logStartOffset' | 'localStartOffset' | 'offsetForTimestamp' | 'maxTimestamp'>
   readonly tier: ColdTier | undefined
 }
 
@@ -21,6 +21,11 @@ const attemptsMax = 5
 export async function findTimestamp(partition: SearchedPartition, timestamp: number, endOffset: number): Promise<Answer> {
   const found = await settled(() => firstAt(partition, timestamp))
   return typeof found === 'object' && found.offset >= endOffset ? undefined : found
+}
+
+/** The largest timestamp below an offset, and the first record that has it. */
+export function findMaxTimestamp(partition: SearchedPartition, endOffset: number): Promise<Answer> {
+  return settled(() => largestBelow(partition, endOffset))
 }
 
 async function settled(attempt: () => Promise<Attempt>): Promise<Answer> {
@@ -42,6 +47,20 @@ async function firstAt({ log, tier }: SearchedPartition, timestamp: number): Pro
   }
   const local = await onDisk(log, () => log.offsetForTimestamp(timestamp))
   return typeof local === 'object' ? unlessDeleted(log, local) : local
+}
+
+/** The disk first: what is evicted from it meanwhile was searched there. */
+async function largestBelow({ log, tier }: SearchedPartition, endOffset: number): Promise<Attempt> {
+  const { logStartOffset: startOffset, localStartOffset } = log
+  const local = await onDisk(log, () => log.maxTimestamp(endOffset))
+  if (typeof local === 'string') return local
+  if (startOffset >= localStartOffset) return local === undefined ? local : unlessDeleted(log, local)
+  const cold = await (tier?.maxTimestamp({ startOffset, endOffset }) ?? 'unavailable')
+  if (cold === 'unavailable') return cold
+  if (Math.max(cold.endOffset, log.logStartOffset) < Math.min(localStartOffset, endOffset)) return 'moved'
+  const isCold = cold.found !== undefined && cold.found.timestamp >= (local?.timestamp ?? -1)
+  const largest = isCold ? cold.found : local
+  return largest === undefined ? largest : unlessDeleted(log, largest)
 }
 
 /** A search that meets a file which eviction has just removed has not met a damaged disk. */

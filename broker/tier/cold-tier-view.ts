@@ -18,11 +18,6 @@ export interface ColdTierBatches {
   release(): void
 }
 
-interface FoundRecord {
-  readonly offset: number
-  readonly timestamp: number
-}
-
 /**
  * A tiered partition as who serves clients wants it: `pending` and `unavailable` instead of reasons, and nothing that
  * is thrown. Fits `ColdTier` of `replication/`, which stands beside this folder and is not imported.
@@ -66,8 +61,8 @@ export class ColdTierView {
     return this.#unlessAway(this.#partition.searchTimestamp(timestamp, startOffset))
   }
 
-  maxTimestamp(): Promise<FoundRecord | undefined | 'unavailable'> {
-    return this.#unlessAway(this.#partition.maxTimestamp())
+  maxTimestamp(range: { readonly startOffset: number; readonly endOffset: number }): Promise<TimestampSearched | 'unavailable'> {
+    return this.#unlessAway(this.#partition.searchMaxTimestamp(range))
   }
 
   /** Throws `TierError`, as the start must be the same for the next leader. */

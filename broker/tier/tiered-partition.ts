@@ -139,6 +139,12 @@ export class TieredPartition {
     return findMaxTimestamp(this.#options, await this.#searched({ endOffset }))
   }
 
+  /** The same from an offset on, and how far it was searched. */
+  async searchMaxTimestamp(range: { readonly startOffset: number; readonly endOffset: number }): Promise<TimestampSearched> {
+    const searched = await this.#searched(range)
+    return { found: await findMaxTimestamp(this.#options, searched), endOffset: searched.end }
+  }
+
   /** Says that a segment was sealed, or that the last stable offset has moved past one. */
   sealed(): void {
     if (this.isReady && this.#state.kind === 'leading') this.#options.uploader.offer(this.#options.upload)

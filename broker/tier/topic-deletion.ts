@@ -6,7 +6,7 @@
 // A finished tombstone stays for days, so that a broker that slept through all of it cannot begin again.
 
 import type { Uuid } from '../runtime/random.ts'
-import type { Json, Key, Table, Write } from '../table/table.ts'
+import type { Item, Json, Key, Table, Write } from '../table/table.ts'
 import {
   deletedTopicKey, deletedTopicsPartition, headFromJson, headKey, tablePartition, type TierPartitionId,
 } from './manifest-items.ts'
@@ -47,24 +47,39 @@ export async function requestTopicDeletion(table: Table, topic: DeletedTopic, no
   await commit(table, [{ kind: 'put', key: deletedTopicKey(topic.topicId), value, expect: 'absent' }])
 }
 
-/** Goes on with every deletion that is due. Returns how many objects went. Throws `TierError`; call again later. */
+/**
+ * Goes on with every deletion that is due; one that fails keeps none of the others from theirs. Returns how many objects went.
+ * Throws the first `TierError` once all had their turn; call again later.
+ */
 export async function sweepDeletedTopics(options: TopicDeletionOptions): Promise<number> {
-  const { table, now, graceMs, keepMs } = options
-  const items = await attempt('reading deleted topics', () => table.query(deletedTopicsPartition))
+  const items = await attempt('reading deleted topics', () => options.table.query(deletedTopicsPartition))
+  const failures: TierError[] = []
   let objects = 0
   for (const item of items) {
-    const tombstone = tombstoneOf(item.value)
-    const key = deletedTopicKey(item.sort)
-    if (tombstone.finishedAt !== null) {
-      if (now - tombstone.finishedAt >= keepMs) await commit(table, [{ kind: 'delete', key, expect: item.version }])
-      continue
+    try {
+      objects += await sweep(options, item)
+    } catch (cause) {
+      failures.push(tierErrorOf(`deleting topic ${item.sort}`, cause))
     }
-    const ids = Array.from({ length: tombstone.partitions }, (_, partition) => ({ topicId: item.sort, partition }))
-    for (const id of ids) await fence(table, id)
-    if (now - tombstone.requestedAt < graceMs) continue
-    for (const id of ids) objects += await empty(options, id)
-    await commit(table, [{ kind: 'put', key, value: { ...tombstone, finishedAt: now }, expect: item.version }])
   }
+  if (failures.length > 0) throw failures[0]!
+  return objects
+}
+
+async function sweep(options: TopicDeletionOptions, { sort: topicId, value, version: expect }: Item): Promise<number> {
+  const { table, now, graceMs, keepMs } = options
+  const tombstone = tombstoneOf(value)
+  const key = deletedTopicKey(topicId)
+  if (tombstone.finishedAt !== null) {
+    if (now - tombstone.finishedAt >= keepMs) await commit(table, [{ kind: 'delete', key, expect }])
+    return 0
+  }
+  const ids = Array.from({ length: tombstone.partitions }, (_, partition) => ({ topicId, partition }))
+  for (const id of ids) await fence(table, id)
+  if (now - tombstone.requestedAt < graceMs) return 0
+  let objects = 0
+  for (const id of ids) objects += await empty(options, id)
+  await commit(table, [{ kind: 'put', key, value: { ...tombstone, finishedAt: now }, expect }])
   return objects
 }
 

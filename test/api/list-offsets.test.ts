@@ -44,3 +44,17 @@ for (const [what, timestamp] of [['a timestamp', 60], ['the largest timestamp', 
 test('a fault of the code is not taken for one of the disk', async () => {
   await assert.rejects(ask(60, new TypeError('x is not a function')), TypeError)
 })
+
+test('the largest timestamp is that of what can be seen: committed, and decided where only that is asked for', async () => {
+  const ends: number[] = []
+  const maxTimestamp = async (endOffset: number) => void ends.push(endOffset)
+  const partition = { checkEpoch: () => 0, certainty: () => 0, highWatermark: 10, lastStableOffset: 7, maxTimestamp }
+  const context = { image, partitions: { leader: () => partition } } as unknown as PartitionContext
+  const asked = [{ partitionIndex: 0, currentLeaderEpoch: -1, timestamp: -3 }]
+  for (const isolationLevel of [0, 1]) {
+    const request = { replicaId: -1, isolationLevel, topics: [{ name: 'orders', partitions: asked }], timeoutMs: 0 }
+    const response = await listOffsets(context).handle(request, { version: 11 } as never)
+    assert.equal(response!.topics[0]!.partitions[0]!.offset, -1)
+  }
+  assert.deepEqual(ends, [10, 7])
+})

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { emptyImage, fold, type Image } from '../../broker/cluster/image.ts'
+import type { Decision, MetadataLog } from '../../broker/cluster/metadata-log.ts'
+import { newPartition } from '../../broker/cluster/placement.ts'
 import { Housekeeping } from '../../broker/housekeeping.ts'
 import { limits } from '../../broker/limits.ts'
 import type { Partition } from '../../broker/replication/partition.ts'
@@ -10,15 +13,27 @@ import { ManualClock } from '../support/manual-clock.ts'
 const everyMs = limits.partitions.housekeepingEveryMs
 
 /** A broker of so many partitions, of which the first few hang when they are looked at. */
-function world({ count, hanging }: { readonly count: number; readonly hanging: number }) {
+function world(
+  { count, hanging, unpurged = [] }: { readonly count: number; readonly hanging: number; readonly unpurged?: readonly string[] },
+) {
   const clock = new ManualClock()
   const partitions = Array.from({ length: count }, (_, partition) => ({ topicName: 't', partition }) as unknown as Partition)
-  const seen = { tidied: new Map<number, number>(), gaveUp: 0, warnings: [] as unknown[] }
+  const seen = { tidied: new Map<number, number>(), gaveUp: 0, swept: 0, marked: [] as string[], warnings: [] as unknown[] }
+  let image = fold(emptyImage, 1, unpurged.flatMap((topicId) => [{ type: 'topicCreated', topicId, name: topicId }, newPartition(topicId, 0, [1])]))
+  image = fold(image, 2, unpurged.map((topicId) => ({ type: 'topicDeleted', topicId })))
+  const metadata = {
+    get image() { return image },
+    async change<T>(decide: (seen: Image) => Decision<T>) {
+      const { records, answer } = decide(image)
+      image = fold(image, image.sequence + 1, records)
+      return answer
+    },
+  } as unknown as MetadataLog
   const disks = Array.from({ length: hanging }, () => Promise.withResolvers<void>())
   const housekeeping = new Housekeeping({
     clock,
     logger: { warn: (_what: unknown, message: string) => seen.warnings.push(message) } as unknown as Logger,
-    metadata: { image: { unpurged: new Map() } } as never,
+    metadata,
     partitions: Object.assign(partitions, { reopen: async () => {}, isBroken: () => false }) as unknown as Partitions,
     store: {
       async tidy({ partition }) {
@@ -26,10 +41,16 @@ function world({ count, hanging }: { readonly count: number; readonly hanging: n
         await disks[partition]?.promise
       },
     },
-    tier: { deleteTopic: async () => {}, sweepDeletedTopics: async () => 0 },
+    tier: {
+      async deleteTopic({ topicId }) {
+        if (topicId === 'stuck') throw new Error('away')
+        seen.marked.push(topicId)
+      },
+      sweepDeletedTopics: async () => ++seen.swept,
+    },
     member: { giveUp: async () => void seen.gaveUp++ },
   })
-  return { clock, housekeeping, seen, disks }
+  return { clock, housekeeping, seen, disks, metadata }
 }
 
 test('a partition whose disk hangs holds up neither others nor what else is to be done, and is not looked at twice at once', async () => {
@@ -77,4 +98,14 @@ test('stopping waits for who is being looked at, and begins no more', async () =
   assert.deepEqual([isStopped, seen.tidied.size], [false, limits.partitions.tidiedMax])
   disks[0]!.resolve()
   await stopping
+})
+
+test('a deleted topic that cannot be marked for the object store keeps no other from being marked, nor what is marked from being swept', async () => {
+  const { clock, housekeeping, seen, metadata } = world({ count: 0, hanging: 0, unpurged: ['one', 'stuck', 'two'] })
+  await clock.advance(2 * everyMs)
+  assert.deepEqual([seen.marked, seen.swept], [['one', 'two'], 1])
+  assert.deepEqual([...metadata.image.unpurged.keys()], ['stuck'])
+  await clock.advance(2 * limits.tier.sweepEveryMs)
+  assert.equal(seen.swept, 3)
+  await housekeeping.stop()
 })

@@ -145,7 +145,7 @@ for (const segmentBytes of [1, 1 << 20]) {
       assert.deepEqual(await log.offsetForTimestamp(wanted), { offset, timestamp: flat[offset] }, `timestamp ${wanted}`)
     }
     assert.equal(await log.offsetForTimestamp(aMoment - 599), undefined)
-    assert.deepEqual(await log.maxTimestamp(), { offset: 6, timestamp: aMoment - 600 })
+    assert.deepEqual(await log.maxTimestamp(Infinity), { offset: 6, timestamp: aMoment - 600 })
   })
 }
 
@@ -162,7 +162,7 @@ test('records before the log start are not found by their timestamp', async () =
 test('an empty log has no timestamps', async () => {
   const log = await new LogWorld().open()
   assert.equal(await log.offsetForTimestamp(0), undefined)
-  assert.equal(await log.maxTimestamp(), undefined)
+  assert.equal(await log.maxTimestamp(Infinity), undefined)
 })
 
 test('with LogAppendTime every record of a batch has the time of the broker, under a checksum that holds', async () => {

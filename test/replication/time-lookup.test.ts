@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { PartitionLog } from '../../broker/log/partition-log.ts'
 import type { ColdTier } from '../../broker/replication/cold-tier.ts'
-import { findTimestamp } from '../../broker/replication/time-lookup.ts'
+import { findMaxTimestamp, findTimestamp } from '../../broker/replication/time-lookup.ts'
 import { DiskError } from '../../broker/runtime/disk.ts'
 import { aBatch, aMoment } from '../support/a-batch.ts'
 import { appendAll, LogWorld } from '../log/log-world.ts'
@@ -35,12 +35,22 @@ function aTier(log: PartitionLog) {
       await tier.during()
       return { found: offset === undefined ? undefined : { offset, timestamp: timeOf(offset) }, endOffset }
     },
+    async maxTimestamp({ startOffset, endOffset: below }: { readonly startOffset: number; readonly endOffset: number }) {
+      tier.searches++
+      const endOffset = Math.min(tier.endOffset, below)
+      await tier.during()
+      return { found: endOffset > startOffset ? { offset: endOffset - 1, timestamp: timeOf(endOffset - 1) } : undefined, endOffset }
+    },
   } as unknown as ColdTier
+  const largestBelow = async (below: number) => {
+    const found = await findMaxTimestamp({ log, tier: cold }, below)
+    return typeof found === 'object' ? found.offset : found
+  }
   const offsetAt = async (offset: number, below = Infinity) => {
     const found = await findTimestamp({ log, tier: cold }, timeOf(offset), below)
     return typeof found === 'object' ? found.offset : found
   }
-  return { tier, offsetAt }
+  return { tier, offsetAt, largestBelow }
 }
 
 test('what is in the tier is found there, and the rest on the disk, below the end that may be told', async () => {
@@ -102,4 +112,15 @@ test('a file that is evicted while it is searched is no damage: its records are 
   assert.equal(await offsetAt(9), 9)
   evictions.push(async () => {})
   await assert.rejects(offsetAt(11), gone, 'where nothing was evicted the disk is to blame')
+})
+
+test('the largest timestamp is that below the end that may be told, in the tier as on the disk, and never a deleted one', async () => {
+  const { log, tier, largestBelow } = await world()
+  assert.deepEqual(await Promise.all([12, 10, 9, 8, 3, 0].map((below) => largestBelow(below))), [11, 9, 8, 7, 2, undefined])
+  tier.endOffset = 6
+  assert.equal(await largestBelow(10), 'unavailable', 'nobody knows of what lies between')
+  assert.equal(await largestBelow(6), 5)
+  tier.endOffset = 8
+  tier.during = () => log.advanceLogStart(4)
+  assert.equal(await largestBelow(3), undefined, 'all of it was deleted meanwhile')
 })

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { chooseChain, type RebuildCandidate } from '../../broker/tier/rebuild.ts'
 import { crc32c } from '../../broker/protocol/crc32c.ts'
+import { partitionPrefix } from '../../broker/tier/object-key.ts'
 import { BytesBody } from '../support/object-body.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
@@ -229,5 +230,27 @@ suite('the end of a topic', () => {
     await world.tier.sweepDeletedTopics(later)
     assert.deepEqual(await world.table.query('tier/tPcZrYzKQ0GQp6W1vHnK2A/3'), [])
     assert.equal(await world.tier.sweepDeletedTopics(later), 0)
+  })
+
+  test('one topic whose deletion fails keeps no other from being deleted', async () => {
+    const { world } = await tiered(3)
+    const later = world.clock.now() + 3_600_000
+    // They are gone through in the order of their ids: one stands before and one behind.
+    const [before, behind] = ['aaaaaaaaaaaaaaaaaaaaaa', 'zzzzzzzzzzzzzzzzzzzzzz']
+    const objects = [before, behind].map((topicId) => `${partitionPrefix('test-cluster', { topicId, partition: 0 })}x`)
+    for (const key of objects) await world.store.put(key, new BytesBody(Buffer.from('x')))
+    for (const topicId of [before, world.log.topicId, behind]) await world.tier.deleteTopic({ topicId, partitions: 4 })
+    await world.table.commit([{
+      kind: 'put', key: { partition: 'tier-deleted-topics', sort: '0' }, value: { partitions: 'many' }, expect: 'absent',
+    }])
+    world.store.before = (call, key) => {
+      if (call === 'delete' && key.includes(world.log.topicId)) throw new Error('denied')
+    }
+    await assert.rejects(world.tier.sweepDeletedTopics(later), { code: 'damaged' }, 'the first one that fails is told')
+    const left = await world.store.keys()
+    assert.deepEqual(left.filter((key) => objects.includes(key)), [])
+    assert.equal(left.length, 3)
+    const finished = (await world.table.query('tier-deleted-topics')).filter(({ value }) => (value as { finishedAt?: unknown }).finishedAt === later)
+    assert.deepEqual(finished.map(({ sort }) => sort).toSorted(), [before, behind])
   })
 })

@@ -130,7 +130,7 @@ suite('a partition over both tiers', () => {
       const committed = await consume(world, first.partition, { isCommittedOnly: true })
       const times = [0, 100, 500, 900, 999].map((ms) => aMoment + ms)
       const found = await Promise.all(times.map((time) => first.partition.offsetForTimestamp(time, Infinity)))
-      const largest = await first.partition.maxTimestamp()
+      const largest = await first.partition.maxTimestamp(Infinity)
 
       world.config = evictAll
       await world.settle(first)
@@ -144,7 +144,7 @@ suite('a partition over both tiers', () => {
         const one = await first.partition.offsetForTimestamp(time, first.partition.highWatermark)
         return one && one !== 'unavailable' && { offset: one.offset, timestamp: one.timestamp }
       })), found)
-      const most = await first.partition.maxTimestamp()
+      const most = await first.partition.maxTimestamp(Infinity)
       assert.ok(most && most !== 'unavailable' && largest && largest !== 'unavailable' && most.timestamp >= largest.timestamp)
 
       await first.tiered.close()
