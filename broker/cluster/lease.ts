@@ -7,6 +7,7 @@
 // depends on a lease: it decides who tries, and epochs in conditional writes decide who succeeds (docs/invariants.md).
 
 import { type Clock, sleep } from '../runtime/clock.ts'
+import { withTimeout } from '../runtime/timeout.ts'
 import type { Item, Json, Key, Table } from '../table/table.ts'
 
 export interface LeaseLimits {
@@ -38,6 +39,8 @@ interface Held {
 export class Lease {
   readonly #options: LeaseOptions
   #held: Held | undefined
+  /** Counts up whenever it is given up or somebody else has it: no answer to an earlier renewal brings it back. */
+  #losses = 0
   readonly #others: LeaseWatch
 
   constructor(options: LeaseOptions) {
@@ -79,43 +82,57 @@ export class Lease {
     const item = await table.get(key)
     const owner = item === undefined ? free : holderOf(item)
     if (owner === free || owner === holder) return this.#write(item)
-    this.#held = undefined
+    this.#lose()
     const now = clock.monotonic()
     this.#others.observe([item!], now)
     return this.#others.isAlive(key.sort, owner, now) ? false : this.#write(item)
   }
 
-  /** Renews what is held. False where somebody else has taken it: then it is gone for good. Throws `TableError`. */
-  async renew(): Promise<boolean> {
+  /**
+   * Renews what is held. False where somebody else has taken it: then it is gone for good. Throws `TableError`, and what
+   * `signal` aborts with once this renewal is given up for another one.
+   */
+  async renew(signal?: AbortSignal): Promise<boolean> {
     const { table, key, holder } = this.#options
-    if (this.#held !== undefined && (await this.#writeOver(this.#held.version))) return true
-    // Either it is somebody else's, or a renewal whose answer was lost had succeeded.
-    const item = await table.get(key)
-    if (item !== undefined && holderOf(item) === holder) return this.#write(item)
-    this.#held = undefined
-    return false
+    let version = this.#held?.version
+    while (version === undefined || !(await this.#writeOver(version))) {
+      // Somebody else has it, or a renewal whose answer was lost or is late had succeeded; one after another, where several did.
+      signal?.throwIfAborted()
+      const item = await table.get(key)
+      signal?.throwIfAborted()
+      if (item === undefined || holderOf(item) !== holder) {
+        this.#lose()
+        return false
+      }
+      version = item.version
+    }
+    return true
   }
 
-  /** Renews every `renewEveryMs` until `signal` aborts. Resolves to false at once where somebody else has taken it. */
+  /**
+   * Renews every `renewEveryMs` until `signal` aborts. Resolves to false at once where somebody else has taken it. A table that
+   * is silent costs no more than one that fails: what is not answered by the time of the next renewal is not waited for.
+   */
   async keep(signal: AbortSignal): Promise<boolean> {
     const { clock, limits, onFault } = this.#options
-    while (!signal.aborted) {
-      await sleep(clock, limits.renewEveryMs, signal)
-      if (signal.aborted) break
+    const once = { clock, timeoutMs: limits.renewEveryMs }
+    for (let sentAt = clock.monotonic(); ;) {
+      await sleep(clock, sentAt + limits.renewEveryMs - clock.monotonic(), signal)
+      if (signal.aborted) return true
+      sentAt = clock.monotonic()
       try {
-        if (!(await this.renew())) return false
+        if (!(await withTimeout(once, (givenUp) => this.renew(givenUp)))) return false
       } catch (cause) {
         onFault(cause)
       }
     }
-    return true
   }
 
   /** Gives it up, so that nobody waits for its end. What fails is left to time. */
   async release(): Promise<void> {
     const { table, key, onFault } = this.#options
     const held = this.#held
-    this.#held = undefined
+    this.#lose()
     if (held === undefined) return
     try {
       // Not deleted: a version that starts over could be taken for one that was seen before.
@@ -133,10 +150,21 @@ export class Lease {
   async #writeOver(version: number): Promise<boolean> {
     const { table, clock, key, holder, facts = null, limits } = this.#options
     const sentAt = clock.monotonic()
+    const losses = this.#losses
     const expect = version === 0 ? 'absent' : version
     const { committed } = await table.commit([{ kind: 'put', key, value: { holder, facts }, expect }])
-    if (committed) this.#held = { version: version + 1, until: sentAt + limits.ttlMs }
+    if (committed && losses === this.#losses) this.#hold({ version: version + 1, until: sentAt + limits.ttlMs })
     return committed
+  }
+
+  /** Whoever writes a version has read the one before, so a later version was also sent later; answers come in any order. */
+  #hold(held: Held): void {
+    if (this.#held === undefined || held.version > this.#held.version) this.#held = held
+  }
+
+  #lose(): void {
+    this.#losses++
+    this.#held = undefined
   }
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Lease, LeaseWatch } from '../../broker/cluster/lease.ts'
 import { type CommitResult, type Table, TableError, type Write } from '../../broker/table/table.ts'
-import { ManualClock } from '../support/manual-clock.ts'
+import { ManualClock, turn } from '../support/manual-clock.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 
 const limits = { ttlMs: 3000, renewEveryMs: 750 }
@@ -21,6 +21,32 @@ class TroubledTable extends MemoryTable {
     await this.clock?.advance(this.tookMs)
     if (this.trouble === 'answer lost') throw new TableError('unknown', 'it may have been written')
     return result
+  }
+}
+
+/** A table in which each of these commits, counted from 1, is on its way until `deliver`; or its answer, once it is carried out. */
+class SilentTable extends MemoryTable {
+  readonly #lost: ReadonlySet<number>
+  readonly #onTheirWay: (() => void)[] = []
+  whatIsLate: 'request' | 'answer' = 'request'
+  commits = 0
+
+  constructor(...lost: readonly number[]) {
+    super()
+    this.#lost = new Set(lost)
+  }
+
+  override async commit(writes: readonly Write[]): Promise<CommitResult> {
+    if (!this.#lost.has(++this.commits)) return super.commit(writes)
+    const answer = this.whatIsLate === 'answer' ? super.commit(writes) : undefined
+    await new Promise<void>((resolve) => this.#onTheirWay.push(resolve))
+    return answer ?? super.commit(writes)
+  }
+
+  /** Those that lie there arrive, and are answered. */
+  async deliver(): Promise<void> {
+    for (const arrive of this.#onTheirWay.splice(0)) arrive()
+    await turn()
   }
 }
 
@@ -91,6 +117,87 @@ test('while the table is away the holder goes on for the rest of its term, and a
   assert.equal(one.isHeld, true)
   stopping.abort()
   assert.equal(await kept, true)
+})
+
+test('two renewals in a row that are never answered do not cost the lease', async () => {
+  const [table, clock] = [new SilentTable(2, 3), new ManualClock()]
+  const faults: unknown[] = []
+  const one = lease(table, clock, 'one', faults)
+  assert.equal(await one.seize(), true)
+  const stopping = new AbortController()
+  const kept = one.keep(stopping.signal)
+  for (let steps = 0; steps < 100; steps++) {
+    await clock.advance(100)
+    assert.equal(one.isHeld, true, `after ${clock.monotonic()} ms`)
+  }
+  assert.equal(faults.length, 2)
+  stopping.abort()
+  assert.equal(await kept, true)
+})
+
+test('a renewal that was given up and arrives late takes nothing away, whichever comes first', async () => {
+  const [table, clock] = [new SilentTable(2, 3), new ManualClock()]
+  const one = lease(table, clock, 'one')
+  await one.seize()
+  const stopping = new AbortController()
+  const kept = one.keep(stopping.signal)
+  // Sent at 750 and at 1500; the third one, sent at 2250, is carried out before both.
+  await clock.advance(2_300)
+  assert.equal(one.heldUntil, 2_250 + limits.ttlMs)
+  await table.deliver()
+  assert.equal(one.heldUntil, 2_250 + limits.ttlMs)
+  await clock.advance(10_000)
+  assert.equal(one.isHeld, true)
+  stopping.abort()
+  assert.equal(await kept, true)
+})
+
+test('the answer to a renewal that was given up counts, from when that was sent', async () => {
+  const [table, clock] = [new SilentTable(2, 3, 4), new ManualClock()]
+  const one = lease(table, clock, 'one')
+  await one.seize()
+  const stopping = new AbortController()
+  const kept = one.keep(stopping.signal)
+  await clock.advance(2_400)
+  assert.equal(one.heldUntil, limits.ttlMs)
+  await table.deliver()
+  assert.ok(one.heldUntil >= 750 + limits.ttlMs)
+  await clock.advance(10_000)
+  assert.equal(one.isHeld, true)
+  stopping.abort()
+  assert.equal(await kept, true)
+})
+
+test('who meets its own renewals again and again is not told that somebody else has the lease', async () => {
+  const [table, clock] = [new MemoryTable(), new ManualClock()]
+  const one = lease(table, clock, 'one')
+  await one.seize()
+  let late = 3
+  const read = table.get.bind(table)
+  table.get = async (of) => {
+    const item = await read(of)
+    // One of those that were given up arrives just behind the look.
+    if (late-- > 0) await table.commit([{ kind: 'put', key, value: { holder: 'one', facts: null }, expect: item!.version }])
+    return item
+  }
+  await table.commit([{ kind: 'put', key, value: { holder: 'one', facts: null }, expect: 1 }])
+  assert.equal(await one.renew(), true)
+})
+
+test('the late answer to a renewal brings no lease back that was released', async () => {
+  const [table, clock] = [new SilentTable(2), new ManualClock()]
+  table.whatIsLate = 'answer'
+  const one = lease(table, clock, 'one')
+  await one.seize()
+  const stopping = new AbortController()
+  const kept = one.keep(stopping.signal)
+  await clock.advance(1_000)
+  stopping.abort()
+  await clock.advance(1_000)
+  assert.equal(await kept, true)
+  await one.release()
+  await table.deliver()
+  assert.equal(one.isHeld, false)
 })
 
 test('a session belongs to the newest start of a broker, and the older one is told', async () => {
