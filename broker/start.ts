@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Logger as PinoLogger, pino } from 'pino'
 import { Broker } from './broker.ts'
+import { controllerPartition } from './cluster/controller.ts'
+import { sessionsPartition } from './cluster/membership.ts'
 import type { Config } from './config.ts'
 import { addGauges } from './gauges.ts'
 import { Metrics } from './metrics.ts'
@@ -39,7 +41,8 @@ async function run(config: Config, logger: PinoLogger): Promise<void> {
   // Each starts a thread of its own, so they start side by side.
   const [table, tierIo] = await Promise.all([
     openTable(config.table ?? `sqlite:${join(config.data, 'table.db')}`, {
-      clock: nodeClock, random: nodeRandom, failed: (cause) => die(logger, cause, 'the table failed'),
+      clock: nodeClock, random: nodeRandom, urgentPartitions: [sessionsPartition, controllerPartition],
+      failed: (cause) => die(logger, cause, 'the table failed'),
     }),
     openTierIo(config, logger),
   ])

@@ -15,6 +15,9 @@ import type { MetadataRecord } from './metadata-record.ts'
 import { planFinishedReassignments } from './reassignment.ts'
 import { type DrainReport, ReplicaMover } from './replica-mover.ts'
 
+/** Where the lease is an item. */
+export const controllerPartition = 'controller'
+
 export interface ControllerLimits extends LeaseLimits {
   /** Milliseconds between two looks at whether leaders are where they were placed. */
   readonly balanceEveryMs: number
@@ -58,7 +61,7 @@ export class Controller {
     this.#watchedAt = clock.monotonic()
     this.#balancedAt = clock.monotonic()
     this.#lease = new Lease({
-      table, clock, limits, holder: incarnation, key: { partition: 'controller', sort: 'lease' }, onFault,
+      table, clock, limits, holder: incarnation, key: { partition: controllerPartition, sort: 'lease' }, onFault,
     })
     this.#done = this.#run()
     // The last replica that was waited for has just joined, perhaps: nobody needs to wait for the next look.

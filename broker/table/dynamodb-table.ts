@@ -47,6 +47,8 @@ export interface DynamoDbTableOptions {
   readonly createMissing?: boolean | undefined
   /** Requests at a time, and sockets kept open. Default 64. */
   readonly requestsMax?: number
+  /** Partitions whose calls wait behind nobody else's, and have `urgentRequestsMax` requests of their own. */
+  readonly urgentPartitions?: readonly string[] | undefined
   /** Calls that may wait for a request; more are refused as `away`. Default 1,000. */
   readonly waitingCallsMax?: number
   /** Bytes of values in commits under way or waiting. Default 64 MiB. */
@@ -60,13 +62,15 @@ export interface DynamoDbTableOptions {
 }
 
 const tableWaitMs = 60_000
+/** A lease gives a renewal up and sends another, for as long as this table tries the first one: there is room for all of them. */
+const urgentRequestsMax = 32
 const connectTimeoutMs = 1_000
 
 /** Rejects with `TableError`: `invalid` where no region is known, `away` where a missing table cannot be made. */
 export async function openDynamoDbTable(options: DynamoDbTableOptions): Promise<Table> {
   const sdk = await import('@aws-sdk/client-dynamodb')
   const { region, endpoint, requestsMax = 64, requestTimeoutMs = 3_000 } = options
-  const agent = { keepAlive: true, maxSockets: requestsMax }
+  const agent = { keepAlive: true, maxSockets: requestsMax + urgentRequestsMax }
   const client = new sdk.DynamoDBClient({
     // This table tries again by itself: it has to know of every try.
     maxAttempts: 1,
@@ -102,6 +106,8 @@ class DynamoDbTable implements Table {
   readonly #clock: Clock
   readonly #random: Random
   readonly #requests: Budget
+  readonly #urgentRequests: Budget
+  readonly #urgentPartitions: ReadonlySet<string>
   readonly #requestTimeoutMs: number
   readonly #retrying: Omit<RetryOptions, 'mayPass' | 'signal'>
   readonly #pendingBytesMax: number
@@ -116,14 +122,17 @@ class DynamoDbTable implements Table {
     this.#clock = clock
     this.#random = random
     this.#retrying = { clock, random, retryMs, backoff }
-    this.#requests = new Budget({ units: options.requestsMax ?? 64, waitingMax: options.waitingCallsMax ?? 1_000 })
+    const { requestsMax = 64, waitingCallsMax: waitingMax = 1_000, urgentPartitions = [] } = options
+    this.#requests = new Budget({ units: requestsMax, waitingMax })
+    this.#urgentRequests = new Budget({ units: urgentRequestsMax, waitingMax })
+    this.#urgentPartitions = new Set(urgentPartitions)
     this.#pendingBytesMax = options.pendingBytesMax ?? 64 * 1024 * 1024
     this.#requestTimeoutMs = options.requestTimeoutMs ?? 3_000
   }
 
   async get(key: Key): Promise<Item | undefined> {
     checkKey(key)
-    const attributes = await this.#admitted(() => this.#getAttributes(key))
+    const attributes = await this.#admitted(this.#budgetFor(key.partition), () => this.#getAttributes(key))
     return attributes && itemOf(attributes)
   }
 
@@ -149,13 +158,15 @@ class DynamoDbTable implements Table {
     if (first === undefined) return { committed: true }
     if (encoded.length === 1 && first.kind === 'check') return await this.#check(first)
     const token = this.#random.bytes(16).toString('base64url')
+    const budget = this.#budgetFor(...encoded.map(({ key }) => key.partition))
+    if (budget === this.#urgentRequests) return await this.#admitted(budget, () => this.#commit(encoded, token))
     const bytes = bytesOf(encoded)
     if (this.#pendingBytes + bytes > this.#pendingBytesMax) {
       throw new TableError('away', `commits of ${this.#pendingBytes} bytes are under way, no more are taken`)
     }
     this.#pendingBytes += bytes
     try {
-      return await this.#admitted(() => this.#commit(encoded, token))
+      return await this.#admitted(budget, () => this.#commit(encoded, token))
     } finally {
       this.#pendingBytes -= bytes
     }
@@ -165,7 +176,7 @@ class DynamoDbTable implements Table {
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return
     this.#closing.abort()
-    await this.#requests.idle()
+    await Promise.all([this.#requests.idle(), this.#urgentRequests.idle()])
     this.#client.destroy()
   }
 
@@ -227,11 +238,11 @@ class DynamoDbTable implements Table {
         ? {}
         : { Limit: page.itemsWanted + (page.range.reverse && page.range.end !== undefined ? 1 : 0) }),
     })
-    return this.#read((abortSignal) => this.#client.send(command, { abortSignal }))
+    return this.#read((abortSignal) => this.#client.send(command, { abortSignal }), this.#budgetFor(partition))
   }
 
   async #check({ key, expect }: EncodedWrite & { readonly kind: 'check' }): Promise<CommitResult> {
-    const attributes = await this.#admitted(() => this.#getAttributes(key))
+    const attributes = await this.#admitted(this.#budgetFor(key.partition), () => this.#getAttributes(key))
     const holds = expect === 'absent' ? attributes === undefined : attributes !== undefined && versionOf(attributes) === expect
     return holds ? { committed: true } : { committed: false, conflicts: [key] }
   }
@@ -286,14 +297,18 @@ class DynamoDbTable implements Table {
     }
   }
 
-  #read<T>(send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
-    return this.#admitted(() => this.#tryUntilDone(() => this.#request(send)))
+  #read<T>(send: (abortSignal: AbortSignal) => Promise<T>, budget = this.#requests): Promise<T> {
+    return this.#admitted(budget, () => this.#tryUntilDone(() => this.#request(send)))
   }
 
-  async #admitted<T>(run: () => Promise<T>): Promise<T> {
+  #budgetFor(...partitions: readonly string[]): Budget {
+    return partitions.every((partition) => this.#urgentPartitions.has(partition)) ? this.#urgentRequests : this.#requests
+  }
+
+  async #admitted<T>(budget: Budget, run: () => Promise<T>): Promise<T> {
     if (this.#closing.signal.aborted) throw new TableError('away', 'the table is closed')
     try {
-      return await this.#requests.use({ units: 1 }, run)
+      return await budget.use({ units: 1 }, run)
     } catch (cause) {
       throw cause instanceof BudgetError ? new TableError('away', cause.message, cause) : cause
     }

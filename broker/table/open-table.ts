@@ -10,6 +10,8 @@ export interface OpenTableOptions {
   readonly random: Random
   /** Makes a DynamoDB table where there is none, for development. A SQLite file is always made. Default false. */
   readonly createMissing?: boolean
+  /** What must not wait behind everything else (leases). SQLite writes what waits together. */
+  readonly urgentPartitions?: readonly string[]
   /** Called once where an open table is beyond use (a damaged file, a dead thread): the broker has to stop. */
   readonly failed?: (cause: TableError) => void
 }
@@ -37,13 +39,13 @@ export function parseTableAddress(text: string): TableAddress {
  * the address is wrong or leads to something else, `away` where the table cannot be reached or made.
  */
 export async function openTable(address: string, options: OpenTableOptions): Promise<Table> {
-  const { clock, random, createMissing, failed } = options
+  const { clock, random, createMissing, urgentPartitions, failed } = options
   const parsedAddress = parseTableAddress(address)
   if (parsedAddress.kind === 'sqlite') {
     return await openSqliteTable({ path: parsedAddress.path, ...(failed === undefined ? {} : { failed }) })
   }
   const { table, endpoint, region } = parsedAddress
-  return await openDynamoDbTable({ table, endpoint, region, clock, random, createMissing })
+  return await openDynamoDbTable({ table, endpoint, region, clock, random, createMissing, urgentPartitions })
 }
 
 function parsed(text: string, rest: string) {

@@ -92,6 +92,7 @@ export class LossyProxy {
       return
     }
     if (fate === 'lose request') return void response.destroy()
+    if (fate === 'stall' && this.#upstream === undefined) return
     const { status, headers, body } = await this.#forward(seen)
     if (fate === 'lose answer') return void response.destroy()
     if (fate === 'stall') return

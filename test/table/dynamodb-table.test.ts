@@ -320,6 +320,22 @@ describe('a server in trouble', () => {
     await assert.rejects(calls[4]!, isError('away'))
   })
 
+  it('leases do not wait behind other calls, of which there may be more than enough', async () => {
+    const full = { requestsMax: 1, waitingCallsMax: 1, pendingBytesMax: 1, requestTimeoutMs: 300, retryMs: 0 }
+    const table = await open({ ...full, urgentPartitions: ['sessions'] })
+    server.decide = ({ body }) => (body.includes('"sessions"') ? ok({ Items: [] }) : 'stall')
+    const others = [table.get(key), table.get(key)]
+    await assert.rejects(table.get(key), isError('away'))
+    const own = { partition: 'sessions', sort: '1' }
+    await table.get(own)
+    await table.query('sessions')
+    assert.deepEqual(await table.commit([{ kind: 'put', key: own, value: 1, expect: 3 }]), committed)
+    // What is written together with something else comes behind it.
+    await assert.rejects(table.commit([...put, { kind: 'check', key: own, expect: 3 }]), isError('away'))
+    const outcomes = await Promise.allSettled(others)
+    assert.deepEqual(outcomes.map(({ status }) => status), ['rejected', 'rejected'])
+  })
+
   it('more bytes in commits than may be under way are refused as away', async () => {
     const table = await open({ pendingBytesMax: 1000 })
     server.decide = () => ok()
