@@ -26,6 +26,8 @@ export interface LeaseOptions {
   /** What others may read of the holder. */
   readonly facts?: Json
   readonly limits: LeaseLimits
+  /** It is held, and was not until now: it was just taken, or renewed too late, and others may have acted on that. */
+  onTaken?(): void
   /** A renewal failed and is tried again; the lease holds until its time is over. */
   onFault(cause: unknown): void
 }
@@ -41,6 +43,7 @@ export class Lease {
   #held: Held | undefined
   /** Counts up whenever it is given up or somebody else has it: no answer to an earlier renewal brings it back. */
   #losses = 0
+  #term = 0
   readonly #others: LeaseWatch
 
   constructor(options: LeaseOptions) {
@@ -51,6 +54,11 @@ export class Lease {
   /** Whether it is ours now. To be asked again after every wait: an overdue timer is a normal failure. */
   get isHeld(): boolean {
     return this.#held !== undefined && this.#options.clock.monotonic() < this.#held.until
+  }
+
+  /** Which of the times is this that it is held without a break; counted from 1. */
+  get term(): number {
+    return this.#term
   }
 
   /** Monotonic milliseconds at which it ends unless it is renewed; -Infinity where it is not ours. */
@@ -159,7 +167,13 @@ export class Lease {
 
   /** Whoever writes a version has read the one before, so a later version was also sent later; answers come in any order. */
   #hold(held: Held): void {
-    if (this.#held === undefined || held.version > this.#held.version) this.#held = held
+    if (this.#held !== undefined && held.version <= this.#held.version) return
+    // What was renewed in time and answered too late counts as a break as well: until now nobody here could know.
+    const isUnbroken = this.isHeld
+    this.#held = held
+    if (isUnbroken) return
+    this.#term++
+    this.#options.onTaken?.()
   }
 
   #lose(): void {

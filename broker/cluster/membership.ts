@@ -19,7 +19,7 @@ export interface MembershipLimits extends LeaseLimits {
 export interface MembershipOptions {
   readonly table: Table
   readonly clock: Clock
-  readonly metadata: Pick<MetadataLog, 'image' | 'change'>
+  readonly metadata: Pick<MetadataLog, 'image' | 'change' | 'refresh'>
   readonly brokerId: number
   readonly incarnation: Uuid
   readonly limits: MembershipLimits
@@ -34,6 +34,8 @@ export class Membership {
   readonly #session: Lease
   readonly #stopping = new AbortController()
   #brokerEpoch = -1
+  /** The term of the session at whose beginning the metadata was looked at. */
+  #lookedInTerm = 0
   #fencedSince: number | undefined
   #running: Promise<unknown> = Promise.resolve()
 
@@ -42,7 +44,7 @@ export class Membership {
     this.#options = options
     this.#session = new Lease({
       table, clock, limits, holder: incarnation, key: { partition: sessionsPartition, sort: String(brokerId) },
-      onFault: (cause) => options.onFault(cause, 'renewing the session'),
+      onFault: (cause) => options.onFault(cause, 'renewing the session'), onTaken: () => void this.#lookBack(),
     })
   }
 
@@ -53,9 +55,12 @@ export class Membership {
     return membership
   }
 
-  /** Whether nobody can have taken this broker for dead yet. To be asked again after every wait. */
+  /**
+   * Whether nobody can have taken this broker for dead without its knowing. To be asked again after every wait. A session that
+   * had lapsed says nothing of the time before: not until the metadata was looked at does the broker know what others did.
+   */
   get isHeld(): boolean {
-    return this.#session.isHeld
+    return this.#session.isHeld && this.#session.term === this.#lookedInTerm
   }
 
   /** Of this start, once it is registered. */
@@ -63,9 +68,10 @@ export class Membership {
     return this.#brokerEpoch
   }
 
-  /** Keeps the session from now on: the broker is registered. */
+  /** Keeps the session from now on: the broker is registered, in the newest metadata, and had the session before that. */
   registered(brokerEpoch: number): void {
     this.#brokerEpoch = brokerEpoch
+    this.#lookedInTerm = this.#session.term
     const { signal } = this.#stopping
     const kept = this.#session.keep(signal).then((isKept) => {
       if (!isKept && !signal.aborted) this.#options.onReplaced()
@@ -95,6 +101,23 @@ export class Membership {
         await this.#lookAtPlace()
       } catch (cause) {
         onFault(cause, 'asking to serve again')
+      }
+    }
+  }
+
+  async #lookBack(): Promise<void> {
+    const { metadata, clock, limits, onFault } = this.#options
+    const { signal } = this.#stopping
+    const { term } = this.#session
+    // Who is not registered yet has nothing to look back at.
+    if (this.#brokerEpoch < 0) return
+    while (term === this.#session.term && this.#lookedInTerm < term && !signal.aborted) {
+      try {
+        await metadata.refresh()
+        this.#lookedInTerm = Math.max(this.#lookedInTerm, term)
+      } catch (cause) {
+        onFault(cause, 'looking at what others did without it')
+        await sleep(clock, limits.renewEveryMs, signal)
       }
     }
   }
