@@ -76,7 +76,7 @@ export class ClusterMember {
     }
     this.#peers = new Peers({
       network, clock, brokerId: config.id, limits: limits.peers, addresses: config.peer, image: () => metadata.image,
-      onRefused: ({ brokerId }) => this.#suspect(brokerId),
+      onRefused: (broker) => this.#suspect(broker),
     })
     const { departedMs, newsMsMax } = limits.cluster
     this.roster = new Roster({ metadata, clock, departedMs, newsMsMax, endingsKnown: () => this.#peers.endingsKnown() })
@@ -251,15 +251,16 @@ export class ClusterMember {
     this.#peers.close()
   }
 
-  /** Nobody listens where a broker was. Whoever notices says so: waiting for its session to end would only take longer. */
-  async #suspect(brokerId: number): Promise<void> {
-    const { metadata, logger } = this.#options
-    const broker = metadata.image.brokers.get(brokerId)
-    if (broker === undefined) return
+  /**
+   * Nobody listens where a broker was. Whoever notices says so: waiting for its session to end would only take longer.
+   * Which start of the broker it was matters: one that has registered since may listen somewhere else.
+   */
+  async #suspect(broker: BrokerImage): Promise<void> {
+    const { logger } = this.#options
     try {
       await this.#controller?.fence(broker, 'its process has ended')
     } catch (cause) {
-      logger.warn({ cause, broker: brokerId }, 'a broker that has ended could not be taken out')
+      logger.warn({ cause, broker: broker.brokerId }, 'a broker that has ended could not be taken out')
     }
   }
 }

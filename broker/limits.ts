@@ -2,6 +2,7 @@
 // (config.ts, cluster/broker-config.ts); the rest stands here, and the relations between them are held below.
 
 import { strict as assert } from 'node:assert'
+import { brokerSettings } from './cluster/broker-config.ts'
 import { defaultGroupLimits } from './coordinator/group-settings.ts'
 import { producersMax } from './log/producer-state.ts'
 
@@ -68,7 +69,11 @@ export const limits = {
   },
   peers: {
     connectTimeoutMs: 2_000,
-    replyBytesMax: 64 * MiB,
+    /**
+     * As long as a frame can be: a batch is as large as `socket.request.max.bytes` was where and when it was taken, and a
+     * reply that is refused ends the fetches of every partition beside it. Memory is taken as the bytes come.
+     */
+    replyBytesMax: 2 ** 31 - 1,
     requestsInFlightMax: 100,
     /** Frames that are used again; of each connection, which has one fetch under way. */
     pooledBytesMax: 4 * MiB,
@@ -136,5 +141,6 @@ assert(limits.fetch.coldGraceMs < limits.fetch.waitMsMax, 'what waits for the ob
 assert(limits.fetch.readBytesMax * 8 <= limits.fetch.replyBytesMax, 'one read may have an eighth of what is free')
 assert(limits.cluster.renewEveryMs * 3 <= limits.cluster.sessionMs, 'a session outlives two renewals that fail')
 assert(limits.log.checkedBytesMax <= limits.log.openedBytesMax, 'what was taken in can be opened again')
+assert(limits.peers.replyBytesMax >= brokerSettings.get('socket.request.max.bytes')!.max!, 'what one broker takes, the others get')
 assert(limits.metadata.itemCharactersMax < 390 * KiB, 'an item of the metadata log must fit into the table')
 assert(limits.replication.silenceMsMax <= limits.replication.handOverAfterMsMax, 'a leader that nobody reaches waits longer, never less')

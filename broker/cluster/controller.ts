@@ -44,6 +44,13 @@ export interface ControllerOptions {
   onFenced(broker: BrokerImage, why: string): void
 }
 
+/** A look at the sessions, as of when it was sent: what was renewed since may be missing in its answer. */
+interface Look {
+  readonly brokers: readonly BrokerImage[]
+  /** Monotonic. */
+  readonly askedAt: number
+}
+
 export class Controller {
   readonly #options: ControllerOptions
   readonly #lease: Lease
@@ -105,8 +112,8 @@ export class Controller {
       try {
         const isOnDuty = await this.#lease.acquire()
         // Not before: while a table does not answer, nobody's session is renewed, and what was seen then says nothing.
-        const now = await this.#observe()
-        if (isOnDuty) await this.#duty(now)
+        const look = await this.#observe()
+        if (isOnDuty) await this.#duty(look)
       } catch (cause) {
         onFault(cause)
       }
@@ -123,31 +130,32 @@ export class Controller {
   }
 
   /**
-   * Says when it was. Who could not renew its own session, or look at the others', cannot tell whether they could be renewed,
-   * and starts over.
+   * Who could not renew its own session, or look at the others', cannot tell whether they could be renewed, and starts over.
+   * Whoever serves by the time of the question is judged by its answer: who registers meanwhile took its session too late for it.
    */
-  async #observe(): Promise<number> {
-    const { table, clock, limits, hasSession } = this.#options
+  async #observe(): Promise<Look> {
+    const { table, clock, limits, metadata, hasSession } = this.#options
+    const look = { brokers: aliveBrokers(metadata.image), askedAt: clock.monotonic() }
     const sessions = await table.query(sessionsPartition, {})
     const now = clock.monotonic()
     if (!hasSession() || now - this.#watchedAt > limits.ttlMs - limits.renewEveryMs) this.#watch = new LeaseWatch(limits)
     this.#watchedAt = now
     this.#watch.observe(sessions, now)
-    return now
+    return look
   }
 
-  async #duty(now: number): Promise<void> {
+  async #duty({ brokers, askedAt }: Look): Promise<void> {
     const { metadata, limits, rulesOf } = this.#options
-    for (const broker of aliveBrokers(metadata.image)) {
-      if (this.#watch.isAlive(String(broker.brokerId), broker.incarnation, now)) continue
+    for (const broker of brokers) {
+      if (this.#watch.isAlive(String(broker.brokerId), broker.incarnation, askedAt)) continue
       await this.#step(() => this.fence(broker, 'its session is over'))
     }
     await this.#step(() => this.#change((image) => planElections(image, [], rulesOf)))
     await this.#step(() => this.#change((image) => planFinishedReassignments(image, rulesOf)))
-    await this.#step(() => this.#mover.look(now))
+    await this.#step(() => this.#mover.look(askedAt))
     await this.#step(() => metadata.tidy())
-    if (now - this.#balancedAt < limits.balanceEveryMs) return
-    this.#balancedAt = now
+    if (askedAt - this.#balancedAt < limits.balanceEveryMs) return
+    this.#balancedAt = askedAt
     await this.#step(() => this.#change(planPreferred))
   }
 

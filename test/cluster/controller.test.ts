@@ -7,22 +7,45 @@ import { MetadataLog } from '../../broker/cluster/metadata-log.ts'
 import type { MetadataRecord } from '../../broker/cluster/metadata-record.ts'
 import { PartitionAdmin } from '../../broker/cluster/partition-admin.ts'
 import { newPartition } from '../../broker/cluster/placement.ts'
+import type { Item, Range } from '../../broker/table/table.ts'
 import { ManualClock, turn } from '../support/manual-clock.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { epochOf, partitionOf, rulesOf } from './a-cluster.ts'
 
 const limits = { ttlMs: 3000, renewEveryMs: 750, balanceEveryMs: 1_000_000, movesMax: 16, partitionsPerChangeMax: 2_000 }
 
-/** Brokers 1 to 3, whose sessions last as long as a test does, and a partition on 1 and 2 that is to move to 3. */
+/** A table whose answers to looks at sessions may be on their way until `answer`, with what was there when they were asked. */
+class SlowTable extends MemoryTable {
+  isSlow = false
+  readonly #onTheirWay: (() => void)[] = []
+
+  override async query(partition: string, range?: Range): Promise<Item[]> {
+    const answer = super.query(partition, range)
+    if (this.isSlow && partition === sessionsPartition) await new Promise<void>((resolve) => this.#onTheirWay.push(resolve))
+    return answer
+  }
+
+  async answer(): Promise<void> {
+    this.isSlow = false
+    for (const arrive of this.#onTheirWay.splice(0)) arrive()
+    for (let turns = 0; turns < 5; turns++) await turn()
+  }
+}
+
+/** Brokers 1 to 3, whose sessions are renewed when a test says so, and a partition on 1 and 2 that is to move to 3. */
 async function world() {
-  const [table, clock] = [new MemoryTable(), new ManualClock()]
+  const [table, clock] = [new SlowTable(), new ManualClock()]
   const open = () => MetadataLog.open({ table, itemCharactersMax: 10_000, attemptsMax: 5, itemsPerSnapshot: 1_000 })
   const metadata = await open()
   const append = (...records: MetadataRecord[]) => metadata.change(() => ({ records, answer: undefined }))
-  for (const brokerId of [1, 2, 3]) {
+  const renew = (brokerId: number) => table.commit([
+    { kind: 'put', key: { partition: sessionsPartition, sort: `${brokerId}` }, value: { holder: 'i', facts: null }, expect: 'any' },
+  ])
+  const register = async (brokerId: number) => {
+    await renew(brokerId)
     await append({ type: 'brokerRegistered', brokerId, incarnation: 'i', diskId: 'd', host: 'h', port: 1, rack: null })
-    await table.commit([{ kind: 'put', key: { partition: sessionsPartition, sort: `${brokerId}` }, value: { holder: 'i', facts: null }, expect: 'absent' }])
   }
+  for (const brokerId of [1, 2, 3]) await register(brokerId)
   await append({ type: 'topicCreated', topicId: 't', name: 't' }, newPartition('t', 0, [1, 2]))
   const faults: unknown[] = []
   const controller = () => new Controller({
@@ -39,7 +62,8 @@ async function world() {
     assert.ok(typeof record !== 'string')
     await append(record)
   }
-  return { metadata, clock, controller, begin, join, faults }
+  const fenced = () => [...metadata.image.brokers.values()].filter(({ isFenced }) => isFenced).map(({ brokerId }) => brokerId)
+  return { table, metadata, clock, controller, begin, join, register, renew, fenced, faults }
 }
 
 test('the controller ends a reassignment at once when its last copy is in sync', async () => {
@@ -64,6 +88,38 @@ test('a broker that takes the duty over ends what was left to be ended', async (
   const active = controller()
   await clock.advance(0)
   assert.deepEqual([partitionOf(metadata.image).replicas, partitionOf(metadata.image).leader], [[3, 2], 3])
+  void active.stop()
+  await clock.advance(1000)
+})
+
+test('a broker that registers while the sessions are looked at is not judged by that look', async () => {
+  const { table, clock, controller, register, fenced, faults } = await world()
+  const active = controller()
+  await clock.advance(0)
+  table.isSlow = true
+  await clock.advance(limits.renewEveryMs)
+  await register(4)
+  await table.answer()
+  assert.equal(active.isActive, true)
+  assert.deepEqual(fenced(), [])
+  assert.deepEqual(faults, [])
+  void active.stop()
+  await clock.advance(1000)
+})
+
+test('a session is over by a look that was sent after its end, not by one whose answer came after', async () => {
+  const { table, clock, controller, renew, fenced } = await world()
+  const active = controller()
+  await clock.advance(limits.ttlMs - limits.renewEveryMs - 1)
+  table.isSlow = true
+  await clock.advance(limits.renewEveryMs)
+  // Carried out behind the look, and answered before the session's end.
+  for (const brokerId of [1, 2]) await renew(brokerId)
+  await clock.advance(10)
+  await table.answer()
+  assert.deepEqual(fenced(), [])
+  await clock.advance(limits.renewEveryMs)
+  assert.deepEqual(fenced(), [3])
   void active.stop()
   await clock.advance(1000)
 })
