@@ -6,13 +6,14 @@
 // replicas. Batches pass through as they came: they are checked by header and checksum and never opened, unless the
 // topic is compacted.
 //   v9  flexible    v10 the new leader beside NOT_LEADER_OR_FOLLOWER (KIP-951)    v13 topic ids (KIP-516)
-// Not supported: message formats before v2 (KIP-724). Not served yet: transactional batches.
+// Not supported: message formats before v2 (KIP-724). Not served yet: transactional batches. They are refused with
+// INVALID_TXN_STATE, as Kafka refuses those of no open transaction: nobody could end one, and consumers would wait behind it.
 
 import { topicNamed } from '../cluster/image.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import { produceApi, type ProduceRequest, type ProduceResponse } from '../protocol/messages/produce.ts'
 import { MalformedMessage } from '../protocol/reader.ts'
-import { batchesIn } from '../protocol/record-batch.ts'
+import { batchesIn, batchHeaderBytes, RecordBatch } from '../protocol/record-batch.ts'
 import type { Partition } from '../replication/partition.ts'
 import type { Appended } from '../log/partition-log.ts'
 import type { Uuid } from '../runtime/random.ts'
@@ -83,6 +84,7 @@ function append(context: PartitionContext, target: Target, data: PartitionData):
       ? { ...refused(index, found), currentLeader: leaderHint(context.image, target.id, index) }
       : refused(index, found === ErrorCode.UNKNOWN_TOPIC_ID ? target.unknown : found)
   }
+  if (isTransactional(records)) return refused(index, ErrorCode.INVALID_TXN_STATE)
   if (isBehindRefused(context, target, { index, records, log: found.log })) return refused(index, ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
   return answer({ context, index, partition: found, target, records }, found.append(records, target))
 }
@@ -114,6 +116,10 @@ function sentIn(records: Buffer): Sent | undefined {
     if (!(cause instanceof MalformedMessage)) throw cause
   }
   return undefined
+}
+
+function isTransactional(records: Buffer): boolean {
+  return records.length >= batchHeaderBytes && new RecordBatch(records).isTransactional
 }
 
 const noRecords = Buffer.alloc(0)

@@ -63,3 +63,8 @@ test('there is no answer, not even that of a defect, before every append has one
   written.resolve(taken)
   await assert.rejects(answered, TypeError)
 })
+
+test('a transactional batch is refused: nobody could end its transaction, and consumers would wait behind it for ever', async () => {
+  const { send } = world(() => open(async () => taken))
+  assert.deepEqual(await send([aBatch({ producerId: 7, isTransactional: true }), aBatch()]), [ErrorCode.INVALID_TXN_STATE, ErrorCode.NONE])
+})
