@@ -41,6 +41,11 @@ const committedByTwo: readonly Event[] = [
   { kind: 'produce', broker: 0 }, { kind: 'fetch', broker: 1 }, { kind: 'send', broker: 1 }, { kind: 'arrive', index: 0 },
   { kind: 'fence', broker: 0 },
 ]
+/** 2 has left the in-sync replicas, and has by now what the others have. */
+const caughtUpAgain: readonly Event[] = [
+  { kind: 'propose', broker: 0, late: [2] }, { kind: 'carry out', broker: 0 }, { kind: 'see all', broker: 0 },
+  { kind: 'produce', broker: 0 }, { kind: 'fetch', broker: 1 }, { kind: 'fetch', broker: 2 },
+]
 /** 0 holds a fetch of 1, which starts again with less. */
 const heldFetch: readonly Event[] = [
   { kind: 'produce', broker: 0 }, { kind: 'fetch', broker: 1 }, { kind: 'hold', broker: 1 }, { kind: 'restart', broker: 1, keeps: 0 },
@@ -69,7 +74,7 @@ export const removals: Readonly<Record<Rule, Bounds>> = {
   'followers truncate': { ...noFaults, values: 2, changes: 3, terms: 2 },
   'followers truncate by epoch': { ...noFaults, changes: 3, terms: 3 },
   'a member has all of earlier epochs': { ...noFaults, changes: 4, terms: 2, lateAnswers: 1, seesAll: true, from: committedByTwo },
-  'a member is of the incarnation that fetched': { ...noFaults, changes: 3, terms: 1, losses: 1, seesAll: true },
+  'a member is of the incarnation that fetched': { ...noFaults, changes: 4, terms: 1, losses: 1, seesAll: true, from: caughtUpAgain },
   'a change is of the newest partition epoch': { ...noFaults, changes: 3, terms: 1, losses: 1, seesAll: true },
   'a restart takes a new epoch': { ...noFaults, values: 2, changes: 3, terms: 2, losses: 1 },
   'leaders come from the in-sync replicas': { ...noFaults, changes: 3, terms: 2 },

@@ -2,7 +2,7 @@
 // replica goes on. Nothing fails, nothing is lost, and what has left a broker is gone from its disk.
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -44,7 +44,10 @@ describe("Kafka's tools for whole clusters", () => {
   const until = async (what: string, isSo: () => boolean | Promise<boolean>) => {
     for (const deadline = Date.now() + 60_000; !(await isSo()); await sleep(100)) assert.ok(Date.now() < deadline, `not within a minute: ${what}`)
   }
-  const logsOf = (id: number) => readdirSync(join(scratch, `broker-${id}`, 'logs')).length
+  const logsOf = (id: number) => {
+    const directory = join(scratch, `broker-${id}`, 'logs')
+    return existsSync(directory) ? readdirSync(directory).length : 0
+  }
   const leadersIn = (text: string) => [...text.matchAll(/Leader: (\d)/g)].map(([, id]) => Number(id))
 
   test('partitions leave a broker while they are written to, and it is unregistered', async () => {
