@@ -45,6 +45,7 @@ export class FetchRound {
   readonly #unknown: ErrorCode
   readonly #targets: readonly (readonly [FetchTarget, Uuid | undefined])[]
   #results: FetchResult[] = []
+  #hasRead = false
   #unwatch: (() => void)[] = []
 
   constructor(context: FetchContext, of: FetchRoundOf, targets: readonly (readonly [FetchTarget, Uuid | undefined])[]) {
@@ -141,6 +142,7 @@ export class FetchRound {
       results[index] = { target, topicId, partition, read: isReady ? read : partition.nothing() }
       if (!isReady) pending.push(this.#whenRead(read, { round, index, reserved: left }))
     })
+    this.#hasRead = true
     try {
       if (pending.length > 0) await this.#settle(pending, results)
     } finally {
@@ -152,7 +154,7 @@ export class FetchRound {
   #readFrom(partition: Partition, target: FetchTarget, bounds: { bytesMax: number; minOneBatch: boolean; deadline: number }) {
     const { fetchOffset: offset, currentLeaderEpoch, lastFetchedEpoch } = target
     const request = { offset, currentLeaderEpoch, lastFetchedEpoch, ...bounds }
-    if (this.#follower !== undefined) return partition.readAsFollower({ ...request, ...this.#follower })
+    if (this.#follower !== undefined) return partition.readAsFollower({ ...request, ...this.#follower, isAgain: this.#hasRead })
     return partition.read({ ...request, isCommittedOnly: this.#request.isolationLevel === 1 })
   }
 

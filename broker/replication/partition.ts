@@ -64,6 +64,8 @@ export interface FollowerRead extends Pick<ReadRequest, 'offset' | 'bytesMax' | 
   readonly brokerId: number
   /** Of its incarnation. */
   readonly brokerEpoch: number
+  /** Whether the same request was read for before, and waited for more. */
+  readonly isAgain?: boolean
 }
 
 export interface PartitionRead {
@@ -312,7 +314,8 @@ export class Partition {
     if (diverging !== undefined) return { ...this.nothing(), divergingEpoch: diverging }
     if (offset < this.logStartOffset || offset > this.log.endOffset) return this.nothing(ErrorCode.OFFSET_OUT_OF_RANGE)
     if (offset < this.log.localStartOffset) return this.nothing(ErrorCode.OFFSET_MOVED_TO_TIERED_STORAGE)
-    term.fetched({ brokerId, brokerEpoch, offset })
+    // What it asked for once says nothing new when it is read for again: it may have left the in-sync replicas since.
+    if (request.isAgain !== true) term.fetched({ brokerId, brokerEpoch, offset })
     const read = this.log.read({ offset, endOffset: this.log.durableEndOffset, bytesMax, minOneBatch })
     const { currentLeaderEpoch, lastFetchedEpoch } = request
     const local = { ...request, isCommittedOnly: false, deadline: Infinity, currentLeaderEpoch, lastFetchedEpoch }

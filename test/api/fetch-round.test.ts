@@ -45,4 +45,28 @@ describe('a round of reads', () => {
   test('does not take a fault of the code for one of the disk', async () => {
     await assert.rejects(readBoth(new TypeError('x is not a function')), TypeError)
   })
+
+  test('says of a broker that it has asked, once', async () => {
+    const asked: unknown[] = []
+    const partition = {
+      nothing: () => nothing(ErrorCode.NONE), watch: () => () => {},
+      readAsFollower: ({ brokerId, isAgain }: { readonly brokerId: number; readonly isAgain: boolean }) => {
+        asked.push([brokerId, isAgain])
+        return nothing(ErrorCode.NONE)
+      },
+    }
+    const context = {
+      clock: new ManualClock(), fetchLimits: { bytesMax: () => 10_000, waitMsMax: 500, coldGraceMs: 20 },
+      replyBudget: new ReplyBudget({ bytesMax: 1_000_000, readBytesMax: 1_000, readBytesMin: 10 }), partitions: { leader: () => partition },
+    } as unknown as FetchContext
+    const target = { partition: 0, bytesMax: 1_000, fetchOffset: 0, currentLeaderEpoch: -1, lastFetchedEpoch: -1 }
+    const request = { maxBytes: 10_000, isolationLevel: 0, rackId: '' } as FetchRequest
+    const round = new FetchRound(
+      context, { request, follower: { brokerId: 2, brokerEpoch: 7 }, unknown: ErrorCode.UNKNOWN_TOPIC_ID },
+      [[target, 'topic'] as unknown as readonly [never, string]],
+    )
+    await round.read(500)
+    await round.read(500)
+    assert.deepEqual(asked, [[2, false], [2, true]])
+  })
 })
