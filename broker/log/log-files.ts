@@ -43,6 +43,8 @@ export type CheckpointedSegment = readonly [
 export class LogFiles {
   readonly directory: string
   readonly #disk: Disk
+  /** What epochs.json says; undefined where that is not known. */
+  #epochs: string | undefined
 
   constructor(disk: Disk, directory: string) {
     this.#disk = disk
@@ -103,11 +105,17 @@ export class LogFiles {
   /** Undefined: not there, or damaged. Recovery makes it anew of the batches. */
   async readEpochs(): Promise<readonly EpochStart[] | undefined> {
     const read = await readChecked<readonly EpochStart[]>(this.#disk, join(this.directory, 'epochs.json'))
+    this.#epochs = read.state === 'read' ? JSON.stringify(read.value) : undefined
     return read.state === 'read' ? read.value : undefined
   }
 
-  writeEpochs(starts: readonly EpochStart[]): Promise<void> {
-    return writeChecked(this.#disk, join(this.directory, 'epochs.json'), starts)
+  /** Costs nothing where the file says the same: when leaders change, idle partitions by the thousand come here at once. */
+  async writeEpochs(starts: readonly EpochStart[]): Promise<void> {
+    const epochs = JSON.stringify(starts)
+    if (epochs === this.#epochs) return
+    this.#epochs = undefined
+    await writeChecked(this.#disk, join(this.directory, 'epochs.json'), starts)
+    this.#epochs = epochs
   }
 
   /** The state must not change meanwhile: hand over a copy of one that lives. */

@@ -183,6 +183,11 @@ test('a cut that the disk does not carry out ends the log, for nobody knows how 
 })
 
 /** Ten batches whose sealed segments are settled, on a disk that has no room for a file of that name. */
+/** Until what was sealed is settled. */
+async function rest(): Promise<void> {
+  for (let turns = 0; turns < 5; turns++) await new Promise((resolve) => setImmediate(resolve))
+}
+
 async function tenWithoutRoom(name: string, { kind = 'write', code = 'ENOSPC' } = {}): Promise<{ world: LogWorld; log: PartitionLog }> {
   const { world, log } = await ten()
   await new Promise((resolve) => setImmediate(resolve))
@@ -231,14 +236,31 @@ test('a cut that finds nothing to cut needs no room for a checkpoint, and change
 })
 
 test('an epoch at the very end that could not be forgotten for want of room is still known, and forgotten later', async () => {
-  const { world, log } = await tenWithoutRoom('epochs')
+  const { world, log } = await ten()
   log.epochs.note(7, 20)
+  // The file knows it by what was sealed meanwhile.
+  await log.roll()
+  await rest()
+  world.disk.fault = ({ kind, path }) => (kind === 'write' && path.includes('epochs') ? 'ENOSPC' : undefined)
   await assert.rejects(log.truncateTo(20), /ENOSPC/)
   assert(!log.isStopped)
   assert.equal(log.epochs.latest, 7)
   world.disk.fault = () => undefined
   await log.truncateTo(20)
   assert.equal(log.epochs.latest, 3)
+})
+
+test('an epoch that was begun and never written to is forgotten in memory alone, where the file knows nothing of it', async () => {
+  const { world, log } = await ten()
+  await rest()
+  log.epochs.begin(7, 20)
+  const written: string[] = []
+  world.disk.fault = ({ kind, path }) => {
+    if (kind !== 'read') written.push(`${kind} ${path}`)
+    return undefined
+  }
+  await log.truncateTo(20)
+  assert.deepEqual([log.epochs.latest, written], [3, []])
 })
 
 test('a change whose note may not outlive a crash ends the log, and so does want of room once segments are gone', async () => {
