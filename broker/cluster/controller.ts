@@ -11,7 +11,7 @@ import { Lease, type LeaseLimits, LeaseWatch } from './lease.ts'
 import { changeInParts, fenceInParts } from './large-changes.ts'
 import { planElections, planPreferred, type RulesOf } from './leadership.ts'
 import { sessionsPartition } from './membership.ts'
-import type { MetadataLog } from './metadata-log.ts'
+import type { Condition, MetadataLog } from './metadata-log.ts'
 import type { MetadataRecord } from './metadata-record.ts'
 import { planFinishedReassignments } from './reassignment.ts'
 import { type DrainReport, ReplicaMover } from './replica-mover.ts'
@@ -31,7 +31,7 @@ export interface ControllerLimits extends LeaseLimits {
 export interface ControllerOptions {
   readonly table: Table
   readonly clock: Clock
-  readonly metadata: Pick<MetadataLog, 'image' | 'change' | 'tidy' | 'onChange'>
+  readonly metadata: Pick<MetadataLog, 'image' | 'change' | 'changeWhile' | 'tidy' | 'onChange'>
   readonly incarnation: Uuid
   readonly limits: ControllerLimits
   readonly rulesOf: RulesOf
@@ -97,12 +97,21 @@ export class Controller {
     await this.#lease.release()
   }
 
-  /** Somebody has evidence that a broker is gone, and need not wait for its session to end. Throws `TableError`. */
-  async fence(broker: BrokerImage, why: string): Promise<void> {
+  /**
+   * Somebody has evidence that a broker is gone, and need not wait for its session to end. `judgedBy`: that holds only as long
+   * as this does. Throws `TableError`.
+   */
+  async fence(broker: BrokerImage, why: string, judgedBy?: Condition): Promise<void> {
     const { metadata, rulesOf, onFenced, limits } = this.#options
     await fenceInParts(metadata, broker, {
-      rulesOf, recordsMax: limits.partitionsPerChangeMax, onFenced: () => onFenced(broker, why),
+      rulesOf, judgedBy, recordsMax: limits.partitionsPerChangeMax, onFenced: () => onFenced(broker, why),
     })
+  }
+
+  /** One that has renewed its session since may have begun to answer by itself again, and stays: the table sees to it. */
+  async #fenceSilent(broker: BrokerImage): Promise<void> {
+    const sort = String(broker.brokerId)
+    await this.fence(broker, 'its session is over', { key: { partition: sessionsPartition, sort }, expect: this.#watch.seenVersion(sort) })
   }
 
   async #run(): Promise<void> {
@@ -148,7 +157,7 @@ export class Controller {
     const { metadata, limits, rulesOf } = this.#options
     for (const broker of brokers) {
       if (this.#watch.isAlive(String(broker.brokerId), broker.incarnation, askedAt)) continue
-      await this.#step(() => this.fence(broker, 'its session is over'))
+      await this.#step(() => this.#fenceSilent(broker))
     }
     await this.#step(() => this.#change((image) => planElections(image, [], rulesOf)))
     await this.#step(() => this.#change((image) => planFinishedReassignments(image, rulesOf)))

@@ -8,10 +8,11 @@
 
 import type { BrokerImage, Image } from './image.ts'
 import { planFence, planLeave, planRegistration, planRetreat, type Registration, type RulesOf } from './leadership.ts'
-import type { MetadataLog } from './metadata-log.ts'
+import type { Condition, Decision, MetadataLog } from './metadata-log.ts'
 import type { MetadataRecord } from './metadata-record.ts'
 
 type Changing = Pick<MetadataLog, 'change'>
+type Fencing = Pick<MetadataLog, 'change' | 'changeWhile'>
 
 /** Decides again on each image, and finds nothing to be done where all of it is. */
 type Plan = (image: Image) => readonly MetadataRecord[]
@@ -27,12 +28,13 @@ interface Part {
 }
 
 /** Only the first part of a plan. Throws `TableError`. */
-export function changePart(metadata: Changing, plan: Plan, { recordsMax }: PartLimits): Promise<Part> {
-  return metadata.change((image) => {
-    const planned = plan(image)
-    const records = planned.slice(0, recordsMax)
-    return { records, answer: { appended: records.length, isLast: records.length === planned.length } }
-  })
+export function changePart(metadata: Changing, plan: Plan, limits: PartLimits): Promise<Part> {
+  return metadata.change((image) => firstPart(plan(image), limits))
+}
+
+function firstPart(planned: readonly MetadataRecord[], { recordsMax }: PartLimits): Decision<Part> {
+  const records = planned.slice(0, recordsMax)
+  return { records, answer: { appended: records.length, isLast: records.length === planned.length } }
 }
 
 /** Resolves to how many records that took. Throws `TableError`; what was appended until then stays. */
@@ -44,17 +46,26 @@ export async function changeInParts(metadata: Changing, plan: Plan, limits: Part
   }
 }
 
+export interface FenceOptions extends PartLimits {
+  readonly rulesOf: RulesOf
+  /** What it was judged by; where that has changed, it is not taken out. */
+  readonly judgedBy?: Condition | undefined
+  onFenced?(): void
+}
+
 /**
  * Takes a broker out. `onFenced`: it was, by this. Throws `TableError`; where that is in the middle, elections give the rest to
  * others, and their leaders leave the broker behind as they do with any that is silent.
  */
 export async function fenceInParts(
-  metadata: Changing, broker: Pick<BrokerImage, 'brokerId' | 'brokerEpoch'>,
-  options: PartLimits & { readonly rulesOf: RulesOf; onFenced?(): void },
+  metadata: Fencing, broker: Pick<BrokerImage, 'brokerId' | 'brokerEpoch'>, options: FenceOptions,
 ): Promise<void> {
-  const { rulesOf, onFenced } = options
+  const { rulesOf, judgedBy, onFenced } = options
   const { brokerId, brokerEpoch } = broker
-  const { appended, isLast } = await changePart(metadata, (image) => planFence(image, broker, rulesOf), options)
+  const decide = (image: Image) => firstPart(planFence(image, broker, rulesOf), options)
+  const first = judgedBy === undefined ? await metadata.change(decide) : await metadata.changeWhile(judgedBy, decide)
+  if (first === undefined) return
+  const { appended, isLast } = first
   if (appended > 0) onFenced?.()
   if (isLast) return
   await changeInParts(metadata, (image) => {

@@ -225,6 +225,11 @@ export class LeaseWatch {
     this.#lookedAt = at
   }
 
+  /** Of the item as it was last seen: who has renewed since has a higher one. */
+  seenVersion(sort: string): number | 'absent' {
+    return this.#seen.get(sort)?.version ?? 'absent'
+  }
+
   /** Monotonic: this holder has renewed its lease later than that; -Infinity where nothing was seen of it. */
   renewedAfter(sort: string, holder: string): number {
     const seen = this.#seen.get(sort)

@@ -31,6 +31,9 @@ export interface Decision<T> {
   readonly answer: T
 }
 
+/** What an item of the table has to be. */
+export type Condition = Pick<Extract<Write, { readonly kind: 'check' }>, 'key' | 'expect'>
+
 export class MetadataLog {
   readonly #options: MetadataLogOptions
   readonly #listeners = new Set<(image: Image) => void>()
@@ -81,12 +84,22 @@ export class MetadataLog {
    * Throws where the records do not follow from the image: they would stop whoever reads them, and are not written.
    */
   change<T>(decide: (image: Image) => Decision<T>): Promise<T> {
+    return this.#change(decide, undefined) as Promise<T>
+  }
+
+  /** The same, as long as an item of the table is as it was: undefined where it is not, and then nothing is appended. */
+  changeWhile<T>(condition: Condition, decide: (image: Image) => Decision<T>): Promise<T | undefined> {
+    return this.#change(decide, condition)
+  }
+
+  #change<T>(decide: (image: Image) => Decision<T>, condition: Condition | undefined): Promise<T | undefined> {
     return this.#inTurn(async () => {
       // Whoever appends learns from a lost race that others were first; whoever refuses has to look.
       let isNewest = false
       for (let attempt = 0; attempt < this.#options.attemptsMax; attempt++) {
         const { records, answer } = decide(this.#image)
-        if (records.length === 0 ? isNewest : await this.#append(records)) return answer
+        const outcome = records.length > 0 ? await this.#append(records, condition) : isNewest ? 'appended' : 'raced'
+        if (outcome !== 'raced') return outcome === 'appended' ? answer : undefined
         if (records.length > 0) await this.#lookAtFloor()
         await this.#catchUp()
         isNewest = true
@@ -95,15 +108,20 @@ export class MetadataLog {
     })
   }
 
-  /** False where someone else was first. */
-  async #append(records: readonly MetadataRecord[]): Promise<boolean> {
+  /** `raced`: someone else was first; `refused`: the condition does not hold. */
+  async #append(records: readonly MetadataRecord[], condition: Condition | undefined): Promise<'appended' | 'raced' | 'refused'> {
     const items = this.#items(records)
     items.reduce((image, { sequence, records }) => fold(image, sequence, records), this.#image)
-    const { committed } = await this.#options.table.commit([floorIs(this.#floor), ...items.map(({ write }) => write)])
-    if (!committed) return false
+    const conditions = condition === undefined ? [] : [{ kind: 'check' as const, ...condition }]
+    const result = await this.#options.table.commit([floorIs(this.#floor), ...conditions, ...items.map(({ write }) => write)])
+    if (!result.committed) {
+      const { key } = condition ?? {}
+      const isRefused = result.conflicts.some(({ partition, sort }) => partition === key?.partition && sort === key.sort)
+      return isRefused ? 'refused' : 'raced'
+    }
     for (const item of items) this.#advance(item.sequence, item.records)
     this.#options.onAppended?.(this.#image.sequence)
-    return true
+    return 'appended'
   }
 
   /** Moves the floor where enough has come behind it, and deletes what is below. Throws `TableError`. */

@@ -123,3 +123,20 @@ test('a session is over by a look that was sent after its end, not by one whose 
   void active.stop()
   await clock.advance(1000)
 })
+
+test('a broker that renews its session between the look and the fence is not taken for dead by it', async () => {
+  const { table, clock, metadata, controller, renew, faults } = await world()
+  const query = table.query.bind(table)
+  table.query = async (partition, range) => {
+    const items = await query(partition, range)
+    if (partition !== sessionsPartition) return items
+    for (const brokerId of clock.monotonic() < limits.ttlMs ? [1, 3] : [1, 2, 3]) await renew(brokerId)
+    return items
+  }
+  const active = controller()
+  await clock.advance(3 * limits.ttlMs)
+  assert.deepEqual([1, 2, 3].map((id) => metadata.image.brokers.get(id)!.isFenced), [false, false, false])
+  assert.deepEqual(faults, [])
+  void active.stop()
+  await clock.advance(1000)
+})

@@ -113,3 +113,18 @@ test('whoever waits for an item hears of it when the image shows it, and not bef
   assert.equal(heard, sequence)
   await reader.reached(sequence)
 })
+
+test('a change that something else is a condition of is made while that holds, whoever else appends, and not afterwards', async () => {
+  const table = new MemoryTable()
+  const [log, other] = [await open(table), await open(table)]
+  const key = { partition: 'sessions', sort: '1' }
+  await table.commit([{ kind: 'put', key, value: null, expect: 'absent' }])
+  await other.change(() => ({ records: topic('one'), answer: undefined }))
+  const decide = (name: string) => () => ({ records: topic(name), answer: name })
+  assert.equal(await log.changeWhile({ key, expect: 1 }, decide('two')), 'two')
+  await table.commit([{ kind: 'put', key, value: null, expect: 1 }])
+  await other.change(() => ({ records: topic('three'), answer: undefined }))
+  assert.equal(await log.changeWhile({ key, expect: 1 }, decide('four')), undefined)
+  await log.refresh()
+  assert.deepEqual([...log.image.topicIds.keys()], ['one', 'two', 'three'])
+})
