@@ -44,11 +44,14 @@ export class Housekeeping {
     this.#done = this.#run()
   }
 
+  /**
+   * Waits for what is done with logs. Purging makes no further call, and the one that is under way may end by itself: a store
+   * that is away would hold up the stop, and whoever purges next begins with the same step.
+   */
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#done
     await this.#tidying.stop()
-    await this.#purging
   }
 
   async #run(): Promise<void> {
@@ -90,25 +93,28 @@ export class Housekeeping {
   /** Marks what deleted topics have in the object store, takes note that this is done, and deletes what is due. */
   async #purge(): Promise<void> {
     const { metadata, tier, clock } = this.#options
+    const { signal } = this.#stopping
     const marked: Uuid[] = []
     for (const [topicId, partitions] of [...metadata.image.unpurged]) {
+      if (signal.aborted) return
       await this.#tried('a deleted topic could not be marked for the object store', async () => {
         await tier.deleteTopic({ topicId, partitions })
         marked.push(topicId)
       })
     }
+    if (signal.aborted) return
     if (marked.length > 0) await this.#tried('it could not be noted that deleted topics are marked', () => this.#purged(marked))
-    if (clock.monotonic() - this.#sweptAt < limits.tier.sweepEveryMs) return
+    if (signal.aborted || clock.monotonic() - this.#sweptAt < limits.tier.sweepEveryMs) return
     this.#sweptAt = clock.monotonic()
-    await this.#tried('deleted topics could not be swept from the object store', () => tier.sweepDeletedTopics(clock.now()))
+    await this.#tried('deleted topics could not be swept from the object store', () => tier.sweepDeletedTopics(clock.now(), signal))
   }
 
-  /** What fails is tried again in the next round, and keeps nothing else from being done. */
+  /** What fails is tried again in the next round, and keeps nothing else from being done; nobody is told of what a stop ends. */
   async #tried(warning: string, run: () => Promise<unknown>): Promise<void> {
     try {
       await run()
     } catch (cause) {
-      this.#options.logger.warn({ cause }, warning)
+      if (!this.#stopping.signal.aborted) this.#options.logger.warn({ cause }, warning)
     }
   }
 
