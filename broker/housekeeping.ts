@@ -32,6 +32,8 @@ export class Housekeeping {
   readonly #tidying: Rounds<Partition>
   /** Beside the rounds: a store that is away is waited for once for each topic. */
   #purging: Promise<void> | undefined
+  /** Beside them too: what was restored asks the store where it begins. */
+  #reopening: Promise<void> | undefined
   readonly #done: Promise<void>
   #sweptAt = -Infinity
   #reopenedAt: number
@@ -45,8 +47,9 @@ export class Housekeeping {
   }
 
   /**
-   * Waits for what is done with logs. Purging makes no further call, and the one that is under way may end by itself: a store
-   * that is away would hold up the stop, and whoever purges next begins with the same step.
+   * Waits for what is done with logs; for those that are being opened whoever closes them waits. Purging makes no further call,
+   * and the one that is under way may end by itself: a store that is away would hold up the stop, and whoever purges next begins
+   * with the same step.
    */
   async stop(): Promise<void> {
     this.#stopping.abort()
@@ -59,8 +62,8 @@ export class Housekeeping {
     const { signal } = this.#stopping
     while (!signal.aborted) {
       this.#tidying.begin(partitions)
-      await this.#reopen()
-      if (!signal.aborted) await this.#giveUp()
+      this.#reopen()
+      await this.#giveUp()
       if (!signal.aborted) this.#purging ??= this.#purge().finally(() => { this.#purging = undefined })
       await sleep(clock, limits.partitions.housekeepingEveryMs, signal)
     }
@@ -83,11 +86,12 @@ export class Housekeeping {
   }
 
   /** What could not be opened at the start, because a disk or the object store was away, is not offline for ever. */
-  async #reopen(): Promise<void> {
+  #reopen(): void {
     const { clock, partitions } = this.#options
-    if (clock.monotonic() - this.#reopenedAt < limits.partitions.reopenEveryMs) return
+    if (this.#reopening !== undefined || clock.monotonic() - this.#reopenedAt < limits.partitions.reopenEveryMs) return
     this.#reopenedAt = clock.monotonic()
-    await partitions.reopen()
+    this.#reopening = this.#tried('what could not be opened could not be tried again', () => partitions.reopen())
+      .finally(() => { this.#reopening = undefined })
   }
 
   /** Marks what deleted topics have in the object store, takes note that this is done, and deletes what is due. */

@@ -24,10 +24,11 @@ interface Told {
   readonly unpurged?: readonly string[]
   /** In place of one that marks and sweeps at once. */
   tierOf?(clock: Clock): Tier
+  reopen?(): Promise<void>
 }
 
 /** A broker of so many partitions, of which the first few hang when they are looked at. */
-function world({ count, hanging, unpurged = [], tierOf }: Told) {
+function world({ count, hanging, unpurged = [], tierOf, reopen = async () => {} }: Told) {
   const clock = new ManualClock()
   const partitions = Array.from({ length: count }, (_, partition) => ({ topicName: 't', partition }) as unknown as Partition)
   const seen = { tidied: new Map<number, number>(), gaveUp: 0, swept: 0, marked: [] as string[], warnings: [] as unknown[] }
@@ -46,7 +47,7 @@ function world({ count, hanging, unpurged = [], tierOf }: Told) {
     clock,
     logger: { warn: (_what: unknown, message: string) => seen.warnings.push(message) } as unknown as Logger,
     metadata,
-    partitions: Object.assign(partitions, { reopen: async () => {}, isBroken: () => false }) as unknown as Partitions,
+    partitions: Object.assign(partitions, { reopen, isBroken: () => false }) as unknown as Partitions,
     store: {
       async tidy({ partition }) {
         seen.tidied.set(partition, (seen.tidied.get(partition) ?? 0) + 1)
@@ -119,6 +120,26 @@ test('a deleted topic that cannot be marked for the object store keeps no other 
   assert.deepEqual([...metadata.image.unpurged.keys()], ['stuck'])
   await clock.advance(2 * limits.tier.sweepEveryMs)
   assert.equal(seen.swept, 3)
+  await housekeeping.stop()
+})
+
+test('partitions that take long to be opened again hold up nothing else, and are not opened twice at once', async () => {
+  const { reopenEveryMs } = limits.partitions
+  const opening = Promise.withResolvers<void>()
+  let reopened = 0
+  const { clock, housekeeping, seen } = world({ count: 1, hanging: 0, reopen: () => (++reopened, opening.promise) })
+  await clock.advance(2 * reopenEveryMs)
+  const rounds = 1 + 2 * reopenEveryMs / everyMs
+  assert.deepEqual([reopened, seen.gaveUp, seen.tidied.get(0)], [1, rounds, rounds])
+  opening.resolve()
+  await clock.advance(everyMs)
+  assert.equal(reopened, 2)
+  await housekeeping.stop()
+})
+
+test('stopping does not wait for partitions that are opened again: whoever closes them does', async () => {
+  const { clock, housekeeping } = world({ count: 0, hanging: 0, reopen: () => new Promise<never>(() => {}) })
+  await clock.advance(2 * limits.partitions.reopenEveryMs)
   await housekeeping.stop()
 })
 
