@@ -316,6 +316,7 @@ function fetchContext(
     fetchLimits: { ...limits.fetch, bytesMax: () => brokerConfig.number('fetch.max.bytes') },
     replyBudget: new ReplyBudget({ ...limits.fetch, bytesMax: limits.fetch.replyBytesMax }),
     onUnreadable: ({ topicName: topic, partition }, cause) => logger.error({ topic, partition, cause }, 'a partition could not be read'),
+    onNotDeleted: ({ topicName: topic, partition }, cause) => logger.warn({ topic, partition, cause }, 'records could not be deleted'),
   }
 }
 

@@ -32,6 +32,8 @@ export class Housekeeping {
   readonly #tidying: Rounds<Partition>
   /** Beside the rounds: a store that is away is waited for once for each topic. */
   #purging: Promise<void> | undefined
+  /** Beside them too: what was restored asks the store where it begins. */
+  #reopening: Promise<void> | undefined
   readonly #done: Promise<void>
   #sweptAt = -Infinity
   #reopenedAt: number
@@ -44,11 +46,15 @@ export class Housekeeping {
     this.#done = this.#run()
   }
 
+  /**
+   * Waits for what is done with logs; for those that are being opened whoever closes them waits. Purging makes no further call,
+   * and the one that is under way may end by itself: a store that is away would hold up the stop, and whoever purges next begins
+   * with the same step.
+   */
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#done
     await this.#tidying.stop()
-    await this.#purging
   }
 
   async #run(): Promise<void> {
@@ -56,8 +62,8 @@ export class Housekeeping {
     const { signal } = this.#stopping
     while (!signal.aborted) {
       this.#tidying.begin(partitions)
-      await this.#reopen()
-      if (!signal.aborted) await this.#giveUp()
+      this.#reopen()
+      await this.#giveUp()
       if (!signal.aborted) this.#purging ??= this.#purge().finally(() => { this.#purging = undefined })
       await sleep(clock, limits.partitions.housekeepingEveryMs, signal)
     }
@@ -80,35 +86,39 @@ export class Housekeeping {
   }
 
   /** What could not be opened at the start, because a disk or the object store was away, is not offline for ever. */
-  async #reopen(): Promise<void> {
+  #reopen(): void {
     const { clock, partitions } = this.#options
-    if (clock.monotonic() - this.#reopenedAt < limits.partitions.reopenEveryMs) return
+    if (this.#reopening !== undefined || clock.monotonic() - this.#reopenedAt < limits.partitions.reopenEveryMs) return
     this.#reopenedAt = clock.monotonic()
-    await partitions.reopen()
+    this.#reopening = this.#tried('what could not be opened could not be tried again', () => partitions.reopen())
+      .finally(() => { this.#reopening = undefined })
   }
 
   /** Marks what deleted topics have in the object store, takes note that this is done, and deletes what is due. */
   async #purge(): Promise<void> {
     const { metadata, tier, clock } = this.#options
+    const { signal } = this.#stopping
     const marked: Uuid[] = []
     for (const [topicId, partitions] of [...metadata.image.unpurged]) {
+      if (signal.aborted) return
       await this.#tried('a deleted topic could not be marked for the object store', async () => {
         await tier.deleteTopic({ topicId, partitions })
         marked.push(topicId)
       })
     }
+    if (signal.aborted) return
     if (marked.length > 0) await this.#tried('it could not be noted that deleted topics are marked', () => this.#purged(marked))
-    if (clock.monotonic() - this.#sweptAt < limits.tier.sweepEveryMs) return
+    if (signal.aborted || clock.monotonic() - this.#sweptAt < limits.tier.sweepEveryMs) return
     this.#sweptAt = clock.monotonic()
-    await this.#tried('deleted topics could not be swept from the object store', () => tier.sweepDeletedTopics(clock.now()))
+    await this.#tried('deleted topics could not be swept from the object store', () => tier.sweepDeletedTopics(clock.now(), signal))
   }
 
-  /** What fails is tried again in the next round, and keeps nothing else from being done. */
+  /** What fails is tried again in the next round, and keeps nothing else from being done; nobody is told of what a stop ends. */
   async #tried(warning: string, run: () => Promise<unknown>): Promise<void> {
     try {
       await run()
     } catch (cause) {
-      this.#options.logger.warn({ cause }, warning)
+      if (!this.#stopping.signal.aborted) this.#options.logger.warn({ cause }, warning)
     }
   }
 

@@ -138,7 +138,10 @@ export class PartitionStore {
     await log.startFresh(offset, { epochs, producers: producers.length > 0 ? producers : undefined, logStartOffset })
   }
 
-  /** Begins a term in the tier where the topic is tiered, or has left the disk behind in the past. */
+  /**
+   * Begins a term in the tier where the topic is tiered, or was: it has left the disk behind, or had a term here. What was uploaded
+   * then is read and retained on, and no leader can go by what it saw as a follower.
+   */
   #openTier(partition: Partition): void {
     const { tier, config, logger } = this.#options
     const { topicId, topicName, log, role, leaderEpoch } = partition
@@ -146,7 +149,8 @@ export class PartitionStore {
     const term = this.#terms.get(partition)
     // Where nobody leads, what can be read stays what it was.
     if (role.kind === 'idle' || (term?.leaderEpoch === leaderEpoch && term.isFollower === isFollower)) return
-    if (!config.topic(topicName).isTiered && log.logStartOffset >= log.localStartOffset) return
+    const wasTiered = term !== undefined || log.logStartOffset < log.localStartOffset
+    if (!wasTiered && !config.topic(topicName).isTiered) return
     void term?.tiered.close()
     const tiered = tier.open(logSource({
       log, topicId, topicName, partition: partition.partition, leaderEpoch, isFollower,

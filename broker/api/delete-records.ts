@@ -2,8 +2,11 @@
 // see. The new start is durable before the answer; disks and object store give the room back later.
 
 import { topicNamed } from '../cluster/image.ts'
+import { isStorageFailure } from '../log/storage-failure.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import { deleteRecordsApi, type DeleteRecordsRequest, type DeleteRecordsResponse } from '../protocol/messages/delete-records.ts'
+import type { Partition } from '../replication/partition.ts'
+import { TierError } from '../tier/tier-error.ts'
 import type { HandlerOf } from './handler.ts'
 import type { PartitionContext } from './partition-context.ts'
 
@@ -31,9 +34,20 @@ async function answer(context: PartitionContext, name: string, asked: Asked): Pr
   if (topic === undefined) return refused(asked, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
   const partition = context.partitions.leader(topic.id, asked.partitionIndex)
   if (typeof partition === 'number') return refused(asked, partition)
-  const deleted = await partition.deleteRecords(asked.offset)
+  const deleted = await deletion(context, partition, asked.offset)
   if ('errorCode' in deleted) return refused(asked, deleted.errorCode)
   return { partitionIndex: asked.partitionIndex, lowWatermark: deleted.logStartOffset, errorCode: ErrorCode.NONE }
+}
+
+/** What one partition's disk, or its part in the object store, does not do is no trouble of the others in the request. */
+async function deletion(context: PartitionContext, partition: Partition, before: number): ReturnType<Partition['deleteRecords']> {
+  try {
+    return await partition.deleteRecords(before)
+  } catch (cause) {
+    if (!(cause instanceof TierError || isStorageFailure(cause))) throw cause
+    context.onNotDeleted?.(partition, cause)
+    return { errorCode: ErrorCode.KAFKA_STORAGE_ERROR }
+  }
 }
 
 function refused(asked: Asked, errorCode: number): Answer {

@@ -16,4 +16,6 @@ export interface PartitionContext {
   othersKnow(): Promise<void>
   /** The disk did not give what a client asked for; the client is told KAFKA_STORAGE_ERROR. */
   onUnreadable?(partition: Partition, cause: Error): void
+  /** Disk or tier did not take note of a deletion, or nobody knows; the client is told KAFKA_STORAGE_ERROR, and asks again. */
+  onNotDeleted?(partition: Partition, cause: Error): void
 }

@@ -119,7 +119,7 @@ export class Controller {
     const { signal } = this.#stopping
     while (!signal.aborted) {
       try {
-        const isOnDuty = await this.#lease.acquire()
+        const isOnDuty = await this.#takesDuty()
         // Not before: while a table does not answer, nobody's session is renewed, and what was seen then says nothing.
         const look = await this.#observe()
         if (isOnDuty) await this.#duty(look)
@@ -128,6 +128,13 @@ export class Controller {
       }
       await sleep(clock, this.#restMs(), signal)
     }
+  }
+
+  /** Whoever has left, and stops for as long as that takes, would hold the lease and, without a session, judge nobody. */
+  async #takesDuty(): Promise<boolean> {
+    if (this.#options.hasSession()) return this.#lease.acquire()
+    await this.#lease.release()
+    return false
   }
 
   /** Until the next renewal, or until the moment at which a lease will have ended that nobody renews. */

@@ -362,18 +362,17 @@ export class Partition {
   async deleteRecords(before: number): Promise<{ readonly logStartOffset: number } | { readonly errorCode: number }> {
     const offset = before === -1 ? this.highWatermark : before
     if (offset < 0 || offset > this.highWatermark) return { errorCode: ErrorCode.OFFSET_OUT_OF_RANGE }
-    if (offset > this.logStartOffset) {
-      const { tier, term } = this
-      const isOver = () => this.term !== term
-      await this.log.advanceLogStart(offset)
-      try {
-        if (!isOver()) await tier?.advanceLogStart(offset)
-      } catch (cause) {
-        if (!isOver()) throw cause
-      }
-      // The next leader may not have heard of it, and has to be asked: what has gone from this disk has gone from one replica.
-      if (isOver()) return { errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER }
+    const { tier, term } = this
+    const isOver = () => this.term !== term
+    await this.log.advanceLogStart(offset)
+    try {
+      // Where the log starts there already the tier may have missed it, and this is asked once more because of that.
+      if (!isOver()) await tier?.advanceLogStart(this.logStartOffset)
+    } catch (cause) {
+      if (!isOver()) throw cause
     }
+    // The next leader may not have heard of it, and has to be asked: what has gone from this disk has gone from one replica.
+    if (isOver()) return { errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER }
     return { logStartOffset: this.logStartOffset }
   }
 }

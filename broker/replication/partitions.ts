@@ -140,6 +140,8 @@ export class Partitions {
   }
 
   async #reopen({ topicId, partition: index }: { readonly topicId: Uuid; readonly partition: number }): Promise<void> {
+    // How long each of them takes is up to a bucket, and there may be many.
+    if (this.#isClosing) return
     const topic = this.#image.topics.get(topicId)
     const partition = topic?.partitions[index]
     if (topic !== undefined && partition !== undefined && this.#isOurs(partition)) await this.#open(topic, partition, { isNew: false })

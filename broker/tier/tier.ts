@@ -132,10 +132,13 @@ export class Tier {
     await requestTopicDeletion(this.#options.table, topic, this.#options.clock.now())
   }
 
-  /** Goes on with the deletion of topics; one broker is enough. Returns how many objects went. Throws `TierError`. */
-  sweepDeletedTopics(now: number): Promise<number> {
+  /**
+   * Goes on with the deletion of topics; one broker is enough. Returns how many objects went. Throws `TierError`, or what
+   * `signal` aborts with.
+   */
+  sweepDeletedTopics(now: number, signal?: AbortSignal): Promise<number> {
     const { deleteDelayMs: graceMs, deletedTopicKeepMs: keepMs } = this.#limits
-    return sweepDeletedTopics({ ...this.#options, now, graceMs, keepMs })
+    return sweepDeletedTopics({ ...this.#options, now, graceMs, keepMs, signal })
   }
 
   /** Makes a partition's manifest anew from the bucket, where the table has none. Throws `TierError`. */

@@ -24,6 +24,8 @@ export interface TopicDeletionOptions {
   readonly graceMs: number
   /** How long a finished tombstone stays, in milliseconds. */
   readonly keepMs: number
+  /** Once it aborts no further call is made: whoever comes next goes on with what is left. */
+  readonly signal?: AbortSignal | undefined
 }
 
 interface Tombstone {
@@ -44,21 +46,22 @@ export interface DeletedTopic {
 /** Puts the tombstone. Repeating it changes nothing. Throws `TierError` `away`. */
 export async function requestTopicDeletion(table: Table, topic: DeletedTopic, now: number): Promise<void> {
   const value: Json = { partitions: topic.partitions, requestedAt: now, finishedAt: null }
-  await commit(table, [{ kind: 'put', key: deletedTopicKey(topic.topicId), value, expect: 'absent' }])
+  await commit({ table }, [{ kind: 'put', key: deletedTopicKey(topic.topicId), value, expect: 'absent' }])
 }
 
 /**
  * Goes on with every deletion that is due; one that fails keeps none of the others from theirs. Returns how many objects went.
- * Throws the first `TierError` once all had their turn; call again later.
+ * Throws the first `TierError` once all had their turn; call again later. Throws what `signal` aborts with.
  */
 export async function sweepDeletedTopics(options: TopicDeletionOptions): Promise<number> {
-  const items = await attempt('reading deleted topics', () => options.table.query(deletedTopicsPartition))
+  const items = await attempt('reading deleted topics', () => options.table.query(deletedTopicsPartition), options)
   const failures: TierError[] = []
   let objects = 0
   for (const item of items) {
     try {
       objects += await sweep(options, item)
     } catch (cause) {
+      options.signal?.throwIfAborted()
       failures.push(tierErrorOf(`deleting topic ${item.sort}`, cause))
     }
   }
@@ -67,56 +70,58 @@ export async function sweepDeletedTopics(options: TopicDeletionOptions): Promise
 }
 
 async function sweep(options: TopicDeletionOptions, { sort: topicId, value, version: expect }: Item): Promise<number> {
-  const { table, now, graceMs, keepMs } = options
+  const { now, graceMs, keepMs } = options
   const tombstone = tombstoneOf(value)
   const key = deletedTopicKey(topicId)
   if (tombstone.finishedAt !== null) {
-    if (now - tombstone.finishedAt >= keepMs) await commit(table, [{ kind: 'delete', key, expect }])
+    if (now - tombstone.finishedAt >= keepMs) await commit(options, [{ kind: 'delete', key, expect }])
     return 0
   }
   const ids = Array.from({ length: tombstone.partitions }, (_, partition) => ({ topicId, partition }))
-  for (const id of ids) await fence(table, id)
+  for (const id of ids) await fence(options, id)
   if (now - tombstone.requestedAt < graceMs) return 0
   let objects = 0
   for (const id of ids) objects += await empty(options, id)
-  await commit(table, [{ kind: 'put', key, value: { ...tombstone, finishedAt: now }, expect }])
+  await commit(options, [{ kind: 'put', key, value: { ...tombstone, finishedAt: now }, expect }])
   return objects
 }
 
-async function fence(table: Table, id: TierPartitionId): Promise<void> {
+async function fence(options: TopicDeletionOptions, id: TierPartitionId): Promise<void> {
   for (;;) {
-    const item = await attempt('reading a head', () => table.get(headKey(id)))
+    const item = await attempt('reading a head', () => options.table.get(headKey(id)), options)
     if (item === undefined) return
     const head = headFromJson(item.value)
     if (head.epoch === deletedEpoch) return
     const value = { ...head, epoch: deletedEpoch }
-    if (await commit(table, [{ kind: 'put', key: headKey(id), value, expect: item.version }])) return
+    if (await commit(options, [{ kind: 'put', key: headKey(id), value, expect: item.version }])) return
   }
 }
 
 /** Objects before items: what the items say is not needed for it, and a crash between finds the tombstone. */
-async function empty({ table, io, clusterId }: TopicDeletionOptions, id: TierPartitionId): Promise<number> {
+async function empty(options: TopicDeletionOptions, id: TierPartitionId): Promise<number> {
+  const { table, io, clusterId } = options
   const prefix = partitionPrefix(clusterId, id)
   let count = 0
   for (;;) {
-    const objects = await io.listObjects(prefix, { limit: 1000 })
+    const objects = await attempt('listing objects', () => io.listObjects(prefix, { limit: 1000 }), options)
     if (objects.length === 0) break
-    await io.deleteObjects(objects.map(({ key }) => key))
+    await attempt('deleting objects', () => io.deleteObjects(objects.map(({ key }) => key)), options)
     count += objects.length
   }
   for (;;) {
-    const items = await attempt('reading items', () => table.query(tablePartition(id), { limit: 100 }))
+    const items = await attempt('reading items', () => table.query(tablePartition(id), { limit: 100 }), options)
     if (items.length === 0) return count
     const keys = items.map(({ partition, sort }): Key => ({ partition, sort }))
-    await commit(table, keys.map((key): Write => ({ kind: 'delete', key, expect: 'any' })))
+    await commit(options, keys.map((key): Write => ({ kind: 'delete', key, expect: 'any' })))
   }
 }
 
-async function commit(table: Table, writes: readonly Write[]): Promise<boolean> {
-  return (await attempt('deleting a topic', () => table.commit(writes))).committed
+async function commit(options: Pick<TopicDeletionOptions, 'table' | 'signal'>, writes: readonly Write[]): Promise<boolean> {
+  return (await attempt('deleting a topic', () => options.table.commit(writes), options)).committed
 }
 
-async function attempt<T>(doing: string, call: () => Promise<T>): Promise<T> {
+async function attempt<T>(doing: string, call: () => Promise<T>, { signal }: Pick<TopicDeletionOptions, 'signal'>): Promise<T> {
+  signal?.throwIfAborted()
   try {
     return await call()
   } catch (cause) {

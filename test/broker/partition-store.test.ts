@@ -6,13 +6,16 @@ import { newPartition } from '../../broker/cluster/placement.ts'
 import { PartitionStore } from '../../broker/partition-store.ts'
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
 import type { TermSurroundings } from '../../broker/replication/leader-term.ts'
-import type { Tier } from '../../broker/tier/tier.ts'
+import { headKey } from '../../broker/tier/manifest-items.ts'
+import { Tier } from '../../broker/tier/tier.ts'
 import { TierError } from '../../broker/tier/tier-error.ts'
+import type { TierIo } from '../../broker/tier/tier-io.ts'
+import type { Random } from '../../broker/runtime/random.ts'
 import { aBatch } from '../support/a-batch.ts'
-import { LogWorld, segmentPath, topicId } from '../log/log-world.ts'
+import { MemoryTable } from '../support/memory-table.ts'
+import { appendAll, LogWorld, segmentPath, topicId } from '../log/log-world.ts'
 
 const MiB = 1 << 20
-const around = {} as TermSurroundings
 const image = fold(emptyImage, 1, [{ type: 'topicCreated', topicId, name: 'orders' }, newPartition(topicId, 0, [1])])
 const topic = image.topics.get(topicId)!
 
@@ -26,7 +29,7 @@ function configOf({ isTiered = false, policy = 'delete', batchBytesMax = MiB }):
   } as unknown as BrokerConfig
 }
 
-function storeOn(world: LogWorld, config: BrokerConfig, tier: Partial<Tier> = {}): PartitionStore {
+function storeOn(world: LogWorld, config: BrokerConfig, tier: Partial<Tier> = {}, around = {} as TermSurroundings): PartitionStore {
   return new PartitionStore({
     directory: '/data', disk: world.disk.mount(), clock: world.clock, logger: { debug() {}, info() {}, warn() {}, error() {} }, config,
     isSynced: world.isSynced, tier: tier as Tier, brokerId: 1, around, onOutOfSync() {}, onRole() {},
@@ -70,3 +73,30 @@ test('a batch that says little and holds much is refused where keys are looked a
     assert.equal((await log.append(batch, { leaderEpoch: 0 })).errorCode, expected, JSON.stringify({ holds, ...settings }))
   }
 })
+
+for (const [what, settings] of [['tiering was switched off', {}], ['compaction was switched on', { policy: 'compact' }]] as const) {
+  test(`a follower that is elected after ${what} leads in the tier too, where it has followed`, async () => {
+    const [world, table] = [new LogWorld(), new MemoryTable()]
+    const tier = new Tier({
+      clock: world.clock, table, clusterId: 'test-cluster', random: {} as Random, io: {} as TierIo,
+      onEvent: (event) => assert.notEqual(event.kind, 'task failed'),
+    })
+    let isTiered = true
+    const config = {
+      version: 1, number: () => 86_400_000,
+      topic: () => ({ ...configOf(isTiered ? {} : settings).topic(''), isTiered, flag: () => isTiered }),
+    } as unknown as BrokerConfig
+    const around = { clock: world.clock, minIsr: () => 1, lagMsMax: () => 10_000, isAlive: () => true, hasSession: () => true }
+    const store = storeOn(world, config, tier, around)
+    const partition = await store.open(topic, topic.partitions[0]!, { isNew: true })
+    const image = { ...topic.partitions[0]!, replicas: [1], isr: [1] }
+    await partition.assume({ ...image, leader: 2, leaderEpoch: 1 })
+    isTiered = false
+    await partition.assume({ ...image, leader: 1, leaderEpoch: 2 })
+    await appendAll(partition.log, Array.from({ length: 10 }, () => aBatch()), 2)
+    assert.deepEqual(await partition.deleteRecords(5), { logStartOffset: 5 })
+    const { epoch, logStart } = (await table.get(headKey({ topicId, partition: 0 })))!.value as { epoch: number; logStart: number }
+    assert.deepEqual({ epoch, logStart }, { epoch: 2, logStart: 5 })
+    await store.close(partition)
+  })
+}

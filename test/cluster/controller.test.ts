@@ -48,8 +48,8 @@ async function world() {
   for (const brokerId of [1, 2, 3]) await register(brokerId)
   await append({ type: 'topicCreated', topicId: 't', name: 't' }, newPartition('t', 0, [1, 2]))
   const faults: unknown[] = []
-  const controller = () => new Controller({
-    table, clock, metadata, incarnation: 'c', limits, rulesOf, hasSession: () => true, isRebalancing: () => false, onFault: (cause) => faults.push(cause),
+  const controller = ({ incarnation = 'c', hasSession = (): boolean => true } = {}) => new Controller({
+    table, clock, metadata, incarnation, limits, rulesOf, hasSession, isRebalancing: () => false, onFault: (cause) => faults.push(cause),
     onFenced() {}, onDraining() {},
   })
   const admin = new PartitionAdmin({ metadata, rulesOf, partitionsPerChangeMax: 10 })
@@ -138,5 +138,27 @@ test('a broker that renews its session between the look and the fence is not tak
   assert.deepEqual([1, 2, 3].map((id) => metadata.image.brokers.get(id)!.isFenced), [false, false, false])
   assert.deepEqual(faults, [])
   void active.stop()
+  await clock.advance(1000)
+})
+
+test('a broker that has left has the duty no more, and another one takes it at once', async () => {
+  const { clock, controller, renew, fenced, faults } = await world()
+  let hasSession = true
+  const left = controller({ incarnation: 'left', hasSession: () => hasSession })
+  await clock.advance(0)
+  const next = controller({ incarnation: 'next' })
+  await clock.advance(2 * limits.renewEveryMs)
+  assert.deepEqual([left.isActive, next.isActive], [true, false])
+  hasSession = false
+  // Each looks once: the one gives it up, the other one finds it free.
+  await clock.advance(limits.renewEveryMs + 1)
+  assert.deepEqual([left.isActive, next.isActive], [false, true])
+  for (let waited = 0; waited < 2 * limits.ttlMs; waited += limits.renewEveryMs) {
+    for (const brokerId of [1, 2]) await renew(brokerId)
+    await clock.advance(limits.renewEveryMs)
+  }
+  assert.deepEqual([left.isActive, next.isActive, fenced()], [false, true, [3]])
+  assert.deepEqual(faults, [])
+  for (const one of [left, next]) void one.stop()
   await clock.advance(1000)
 })

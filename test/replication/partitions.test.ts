@@ -254,3 +254,22 @@ test('closing waits for what is being removed', async () => {
   await closing
   assert.deepEqual(removed, ['orders', 'closed'])
 })
+
+test('closing waits for what is being opened again, and opens no more', async () => {
+  const { faults, opened, slowToOpen, partitions, follow } = world()
+  const names = ['a', 'b', 'c', 'd', 'e', 'f']
+  for (const name of names) faults.set(name, away)
+  await follow(names.reduce(created, emptyImage))
+  opened.length = 0
+  faults.clear()
+  const { promise, resolve } = Promise.withResolvers<void>()
+  for (const name of names) slowToOpen.set(name, promise)
+  const reopening = partitions.reopen()
+  let isClosed = false
+  const closing = partitions.close().then(() => { isClosed = true })
+  await new Promise((passed) => setImmediate(passed))
+  assert.equal(isClosed, false)
+  resolve()
+  await Promise.all([closing, reopening])
+  assert.deepEqual(opened, ['a', 'b', 'c', 'd'])
+})

@@ -232,6 +232,26 @@ suite('the end of a topic', () => {
     assert.equal(await world.tier.sweepDeletedTopics(later), 0)
   })
 
+  test('a deletion that is stopped makes no further call, and goes on where it was', async () => {
+    for (const call of ['list', 'delete'] as const) {
+      const { world } = await tiered(3)
+      const later = world.clock.now() + 3_600_000
+      await world.tier.deleteTopic({ topicId: world.log.topicId, partitions: 4 })
+      const stopping = new AbortController()
+      world.store.behind = (called) => {
+        if (called === call) stopping.abort()
+      }
+      const calls = world.store.calls.length
+      await assert.rejects(world.tier.sweepDeletedTopics(later, stopping.signal), { name: 'AbortError' })
+      // Partitions 0 to 2 have nothing, and of 3 the objects are listed first.
+      const expected = call === 'list' ? ['list'] : ['list', 'list', 'list', 'list', 'delete']
+      assert.deepEqual(world.store.calls.slice(calls).map((made) => made.call), expected)
+      world.store.behind = () => {}
+      await world.tier.sweepDeletedTopics(later)
+      assert.deepEqual([await world.store.keys(), await world.table.query('tier/tPcZrYzKQ0GQp6W1vHnK2A/3')], [[], []])
+    }
+  })
+
   test('one topic whose deletion fails keeps no other from being deleted', async () => {
     const { world } = await tiered(3)
     const later = world.clock.now() + 3_600_000
