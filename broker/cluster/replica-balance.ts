@@ -3,13 +3,14 @@
 // nothing moves. No partition gets fewer racks by it, and of a topic the broker with the most gives.
 
 import { loadsOf } from './drain.ts'
-import { type BrokerImage, type Image, type PartitionImage, takingBrokers, targetReplicas, type TopicImage } from './image.ts'
+import { type BrokerImage, type Image, isAlive, type PartitionImage, takingBrokers, targetReplicas, type TopicImage } from './image.ts'
 import { rackOf } from './placement.ts'
-import { isMoving, type WantedReassignment } from './reassignment.ts'
+import { isHanging, isMoving, type WantedReassignment } from './reassignment.ts'
 
-/** What to move next. `movesMax`: partitions that move at a time, those among them that move already. */
+/** What to move next. `movesMax`: partitions that move at a time, those among them that move already, unless they hang. */
 export function planBalance(image: Image, { movesMax }: { readonly movesMax: number }): WantedReassignment[] {
-  const moving = [...image.topics.values()].flatMap(({ partitions }) => partitions).filter(isMoving).length
+  const moving = [...image.topics.values()].flatMap(({ partitions }) => partitions)
+    .filter((partition) => isMoving(partition) && !isHanging(image, partition)).length
   const balance = new Balance(image)
   const moves: WantedReassignment[] = []
   while (moves.length < movesMax - moving) {
@@ -38,7 +39,7 @@ class Balance {
   readonly #image: Image
   readonly #brokers: readonly BrokerImage[]
   readonly #loads: Map<number, number>
-  /** By broker, those that may move. */
+  /** By broker, those that may move: of one that nobody leads there is nothing to copy. */
   readonly #placed = new Map<number, Set<Placed>>()
   /** By topic and broker. */
   readonly #ofTopic = new Map<string, Map<number, number>>()
@@ -54,7 +55,7 @@ class Balance {
       this.#ofTopic.set(topic.id, counts)
       for (const partition of topic.partitions) {
         for (const id of targetReplicas(partition)) counts.set(id, (counts.get(id) ?? 0) + 1)
-        if (isMoving(partition)) continue
+        if (isMoving(partition) || !isAlive(image, partition.leader)) continue
         const placed = { topic, partition }
         for (const id of partition.replicas) this.#placed.get(id)?.add(placed)
       }

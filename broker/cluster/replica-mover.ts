@@ -3,7 +3,7 @@
 // does not wait for a thousand copies, and one plan follows from the newest metadata, so it does not matter who made the
 // last one.
 
-import { type DrainProgress, drainProgress, planDrain } from './drain.ts'
+import { type DrainProgress, planDrain } from './drain.ts'
 import { type Image, isDraining } from './image.ts'
 import type { RulesOf } from './leadership.ts'
 import type { MetadataLog } from './metadata-log.ts'
@@ -79,12 +79,12 @@ export class ReplicaMover {
     const draining = drainingBrokers(image)
     for (const brokerId of this.#empty) if (!draining.includes(brokerId)) this.#empty.delete(brokerId)
     for (const brokerId of draining) {
-      const progress = drainProgress(image, brokerId)
+      const { progress, stuck } = planDrain(image, brokerId, { movesMax })
       // That it is empty is said once.
       if (progress.left === 0 && this.#empty.has(brokerId)) continue
       if (progress.left === 0) this.#empty.add(brokerId)
       else this.#empty.delete(brokerId)
-      onDraining({ brokerId, ...progress, stuck: planDrain(image, brokerId, { movesMax }).stuck.length })
+      onDraining({ brokerId, ...progress, stuck: stuck.length })
     }
   }
 }

@@ -40,6 +40,11 @@ export function withSetting(image: Image, broker: string, name: string, value: s
   return apply(image, [{ type: 'configChanged', resource: { kind: 'broker', name: broker }, changes: [[name, value]] }])
 }
 
+/** The broker does not serve; what it led and was in sync with stays as it was. */
+export function away(image: Image, brokerId: number): Image {
+  return apply(image, [{ type: 'brokerFenced', ...epochOf(image, brokerId) }])
+}
+
 /** Begins each of the moves, which must be possible. */
 export function begun(image: Image, moves: readonly WantedReassignment[]): Image {
   return moves.reduce((before, move) => {

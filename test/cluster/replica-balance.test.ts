@@ -7,7 +7,7 @@ import { rackOf, ReplicaPlacer } from '../../broker/cluster/placement.ts'
 import type { WantedReassignment } from '../../broker/cluster/reassignment.ts'
 import { planBalance } from '../../broker/cluster/replica-balance.ts'
 import { planRegistration } from '../../broker/cluster/leadership.ts'
-import { apply, begun, clusterIn, registration, rulesOf, withSetting, withTopic } from './a-cluster.ts'
+import { apply, away, begun, changedTo, clusterIn, registration, rulesOf, withSetting, withTopic } from './a-cluster.ts'
 
 const all = { movesMax: Infinity }
 
@@ -53,13 +53,24 @@ test('what moves already counts, and is left alone', () => {
   assert.equal(length, 1)
 })
 
+test('moves that hang take no room from others', () => {
+  let image = withTopic(clusterIn([null, null, null]), 't', [[1], [1], [1], [1], [1], [1]])
+  image = begun(image, [{ topic: 't', partition: 0, replicas: [2] }, { topic: 't', partition: 1, replicas: [3] }])
+  image = away(apply(image, [changedTo(image, { leader: -1 }, 1)]), 2)
+  assert.deepEqual(planBalance(image, { movesMax: 1 }).map(({ replicas }) => replicas), [[3]])
+})
+
+test('what has no leader stays', () => {
+  let image = withTopic(clusterIn([null, null]), 't', [[1], [1]])
+  image = apply(image, [changedTo(image, { leader: -1 })])
+  assert.deepEqual(planBalance(image, all), [{ topic: 't', partition: 1, replicas: [2] }])
+})
+
 test('a broker that is emptied, or does not serve, gets nothing', () => {
   const image = withTopic(clusterIn([null, null, null]), 't', [[1], [1], [1], [1]])
   const emptied = withSetting(image, '2', 'broker.drain', 'true')
   assert.deepEqual(planBalance(emptied, all).map(({ replicas }) => replicas), [[3], [3]])
-  const { brokerEpoch } = image.brokers.get(2)!
-  const away = apply(image, [{ type: 'brokerFenced', brokerId: 2, brokerEpoch }])
-  assert.deepEqual(planBalance(away, all).map(({ replicas }) => replicas), [[3], [3]])
+  assert.deepEqual(planBalance(away(image, 2), all).map(({ replicas }) => replicas), [[3], [3]])
 })
 
 test('all brokers have as many, give or take one, and no partition has fewer racks, whatever joined', () => {
