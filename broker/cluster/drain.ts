@@ -8,6 +8,7 @@ import { type BrokerImage, type Image, isAlive, type PartitionImage, takingBroke
 import { leastBy } from './least-by.ts'
 import { rackOf } from './placement.ts'
 import { isHanging, lostReplicas, type WantedReassignment } from './reassignment.ts'
+import { loadsOf } from './replica-loads.ts'
 
 export interface DrainPlan {
   readonly moves: readonly WantedReassignment[]
@@ -26,92 +27,89 @@ export interface DrainProgress {
   readonly leads: number
 }
 
-/**
- * What to move next. `movesMax`: partitions that are on their way out of this broker at a time, those that are already among
- * them, unless they hang. Where it is the broker they go to that is away, they go to another one.
- */
-export function planDrain(image: Image, brokerId: number, { movesMax }: { readonly movesMax: number }): DrainPlan {
-  const takers = takingBrokers(image).filter((one) => one.brokerId !== brokerId)
-  const progress = { left: 0, moving: 0, hanging: 0, leads: 0 }
-  const stuck: { topic: string; partition: number }[] = []
-  const open: Open[] = []
-  for (const { name: topic, partition } of placedOn(image, brokerId)) {
-    progress.left++
-    if (partition.leader === brokerId) progress.leads++
-    const replicas = targetReplicas(partition)
-    const hasLeader = isAlive(image, partition.leader)
-    if (!hasLeader || isHanging(image, partition)) progress.hanging++
-    else if (!replicas.includes(brokerId)) progress.moving++
-    if (!hasLeader) continue
-    const lost = lostReplicas(image, partition)
-    if (!replicas.includes(brokerId)) {
-      if (lost.length > 0) open.push({ topic, partition: partition.partition, replicas, leaving: lost })
-    } else if (takers.every((one) => replicas.includes(one.brokerId))) stuck.push({ topic, partition: partition.partition })
-    else open.push({ topic, partition: partition.partition, replicas, leaving: [brokerId, ...lost.filter((id) => id !== brokerId)] })
+/** Plans from one image what each of several brokers gives. */
+export class DrainPlanner {
+  readonly #image: Image
+  readonly #taking: readonly BrokerImage[]
+  /** Replicas of each broker, with those that were planned so far; counted when the first one is. */
+  #loads: Map<number, number> | undefined
+
+  constructor(image: Image) {
+    this.#image = image
+    this.#taking = takingBrokers(image)
   }
-  return { moves: movesOf(image, open, { takers, room: movesMax - progress.moving }), stuck, progress }
-}
 
-/** A partition that may move. */
-interface Open {
-  readonly topic: string
-  readonly partition: number
-  readonly replicas: readonly number[]
-  /** Those of the replicas that others are to take the place of. */
-  readonly leaving: readonly number[]
-}
+  /**
+   * What to move next. `movesMax`: partitions that are on their way out of this broker at a time, those that are already among
+   * them, unless they hang. Where it is the broker they go to that is away, they go to another one.
+   */
+  plan(brokerId: number, { movesMax }: { readonly movesMax: number }): DrainPlan {
+    const takers = this.#taking.filter((one) => one.brokerId !== brokerId)
+    const progress = { left: 0, moving: 0, hanging: 0, leads: 0 }
+    const stuck: { topic: string; partition: number }[] = []
+    for (const { name: topic, partition } of placedOn(this.#image, brokerId)) {
+      progress.left++
+      if (partition.leader === brokerId) progress.leads++
+      if (!isAlive(this.#image, partition.leader) || isHanging(this.#image, partition)) progress.hanging++
+      else if (!targetReplicas(partition).includes(brokerId)) progress.moving++
+      if (this.#isStuck(partition, { brokerId, takers })) stuck.push({ topic, partition: partition.partition })
+    }
+    return { moves: this.#moves({ brokerId, takers }, movesMax - progress.moving), stuck, progress }
+  }
 
-interface Takers {
-  readonly takers: readonly BrokerImage[]
-  readonly room: number
-}
+  #isStuck(partition: PartitionImage, { brokerId, takers }: Drained): boolean {
+    const replicas = targetReplicas(partition)
+    if (replicas.length <= takers.length || !replicas.includes(brokerId) || !isAlive(this.#image, partition.leader)) return false
+    return takers.every((one) => replicas.includes(one.brokerId))
+  }
 
-function movesOf(image: Image, open: readonly Open[], { takers, room }: Takers): WantedReassignment[] {
-  const loads = loadsOf(image)
-  const moves: WantedReassignment[] = []
-  for (const { topic, partition, replicas: before, leaving } of open) {
-    if (moves.length >= room) break
+  #moves(drained: Drained, room: number): WantedReassignment[] {
+    const moves: WantedReassignment[] = []
+    if (room <= 0) return moves
+    for (const { name: topic, partition } of placedOn(this.#image, drained.brokerId)) {
+      const replicas = isAlive(this.#image, partition.leader) ? this.#replaced(partition, drained) : undefined
+      if (replicas !== undefined) moves.push({ topic, partition: partition.partition, replicas })
+      if (moves.length >= room) break
+    }
+    return moves
+  }
+
+  /** With others in place of the broker, and of those that are waited for in vain; undefined where nothing would be other than now. */
+  #replaced(partition: PartitionImage, { brokerId, takers }: Drained): readonly number[] | undefined {
+    const before = targetReplicas(partition)
+    const lost = lostReplicas(this.#image, partition).filter((id) => id !== brokerId)
     let replicas = before
-    for (const gone of leaving) {
-      const taker = takerOf(image, gone, { replicas, takers, loads })
-      // Nobody is left for it: one that is away is waited for.
+    for (const gone of before.includes(brokerId) ? [brokerId, ...lost] : lost) {
+      const taker = this.#takerOf(gone, { replicas, takers })
+      // Whoever is away is waited for then.
       if (taker === undefined) break
-      loads.set(taker, (loads.get(taker) ?? 0) + 1)
+      this.#loads!.set(taker, (this.#loads!.get(taker) ?? 0) + 1)
       replicas = replicas.map((id) => (id === gone ? taker : id))
     }
-    if (replicas !== before) moves.push({ topic, partition, replicas })
+    return replicas === before ? undefined : replicas
   }
-  return moves
+
+  #takerOf(gone: number, { replicas, takers }: { readonly replicas: readonly number[] } & Pick<Drained, 'takers'>): number | undefined {
+    const free = takers.filter(({ brokerId }) => !replicas.includes(brokerId))
+    if (free.length === 0) return undefined
+    const loads = (this.#loads ??= loadsOf(this.#image))
+    const racks = replicas.filter((id) => id !== gone).map((id) => {
+      const broker = this.#image.brokers.get(id)
+      return broker === undefined ? undefined : rackOf(broker)
+    })
+    const inRack = (rack: string) => racks.filter((other) => other === rack).length
+    return leastBy(free, (one) => inRack(rackOf(one)), (one) => loads.get(one.brokerId) ?? 0).brokerId
+  }
+}
+
+interface Drained {
+  readonly brokerId: number
+  /** Those that may take what it has. */
+  readonly takers: readonly BrokerImage[]
 }
 
 function* placedOn(image: Image, brokerId: number): Generator<{ readonly name: string; readonly partition: PartitionImage }> {
   for (const { name, partitions } of image.topics.values()) {
     for (const partition of partitions) if (partition.replicas.includes(brokerId)) yield { name, partition }
   }
-}
-
-interface Takings {
-  readonly replicas: readonly number[]
-  readonly takers: readonly BrokerImage[]
-  readonly loads: ReadonlyMap<number, number>
-}
-
-function takerOf(image: Image, gone: number, { replicas, takers, loads }: Takings): number | undefined {
-  const free = takers.filter(({ brokerId }) => !replicas.includes(brokerId))
-  if (free.length === 0) return undefined
-  const racks = replicas.filter((id) => id !== gone).map((id) => {
-    const broker = image.brokers.get(id)
-    return broker === undefined ? undefined : rackOf(broker)
-  })
-  const inRack = (rack: string) => racks.filter((other) => other === rack).length
-  return leastBy(free, (one) => inRack(rackOf(one)), (one) => loads.get(one.brokerId) ?? 0).brokerId
-}
-
-/** How many replicas each broker has, or is to have; those that have none are not in it. */
-export function loadsOf(image: Image): Map<number, number> {
-  const loads = new Map<number, number>()
-  for (const { partitions } of image.topics.values()) {
-    for (const id of partitions.flatMap(targetReplicas)) loads.set(id, (loads.get(id) ?? 0) + 1)
-  }
-  return loads
 }

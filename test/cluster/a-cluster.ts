@@ -54,6 +54,22 @@ export function begun(image: Image, moves: readonly WantedReassignment[]): Image
   }, image)
 }
 
+/** The same image, which counts how often somebody looked at the replicas of a partition: what plans over all of them take. */
+export function counted(image: Image) {
+  let looks = 0
+  const topics = new Map([...image.topics].map(([id, topic]) => [id, {
+    ...topic,
+    partitions: topic.partitions.map(({ replicas, ...partition }) => ({
+      ...partition,
+      get replicas() {
+        looks++
+        return replicas
+      },
+    })),
+  }]))
+  return { image: { ...image, topics }, looks: () => looks }
+}
+
 export function partitionOf(image: Image, index = 0): PartitionImage {
   return image.topics.get('t')!.partitions[index]!
 }

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { planDrain } from '../../broker/cluster/drain.ts'
-import { targetReplicas } from '../../broker/cluster/image.ts'
+import { DrainPlanner } from '../../broker/cluster/drain.ts'
+import { type Image, targetReplicas } from '../../broker/cluster/image.ts'
 import { rackOf, ReplicaPlacer } from '../../broker/cluster/placement.ts'
-import { apply, away, begun, changedTo, clusterIn, withSetting, withTopic } from './a-cluster.ts'
+import { apply, away, begun, changedTo, clusterIn, counted, withSetting, withTopic } from './a-cluster.ts'
 
 const all = { movesMax: Infinity }
+const planDrain = (image: Image, brokerId: number, bounds: { movesMax: number }) => new DrainPlanner(image).plan(brokerId, bounds)
 
 test('each replica goes to a rack that has none yet, and to the broker that has the fewest', () => {
   const image = withTopic(clusterIn(['a', 'b', 'c', 'a', 'c']), 't', [[1, 2], [3, 1], [5, 2]])
@@ -81,6 +82,17 @@ test('a copy that is made, and waits for others to be in sync, takes no room fro
   const { moves, progress } = planDrain(image, 1, { movesMax: 1 })
   assert.deepEqual(moves, [{ topic: 't', partition: 1, replicas: [3, 2] }])
   assert.deepEqual(progress, { left: 2, moving: 0, hanging: 1, leads: 2 })
+})
+
+test('it looks at each partition a few times, also where several brokers are emptied', () => {
+  const replicas = Array.from({ length: 9_000 }, (_, index) => [1 + index % 10, 1 + (index + 1) % 10])
+  const { image, looks } = counted(withTopic(clusterIn(Array.from({ length: 11 }, () => null)), 't', replicas))
+  const planner = new DrainPlanner(image)
+  assert.equal(planner.plan(1, { movesMax: 16 }).moves.length, 16)
+  assert.ok(looks() < 3 * 9_000, `${looks()} looks`)
+  const before = looks()
+  assert.equal(planner.plan(2, { movesMax: 16 }).moves.length, 16)
+  assert.ok(looks() - before < 2 * 9_000, `${looks() - before} looks`)
 })
 
 test('a drained broker has nothing, no partition has fewer replicas or racks than it could, and no broker has much more', () => {

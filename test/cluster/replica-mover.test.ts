@@ -6,7 +6,7 @@ import type { MetadataLog } from '../../broker/cluster/metadata-log.ts'
 import { planFence, planIsr } from '../../broker/cluster/leadership.ts'
 import { planFinishedReassignments } from '../../broker/cluster/reassignment.ts'
 import { type DrainReport, ReplicaMover } from '../../broker/cluster/replica-mover.ts'
-import { apply, clusterIn, epochOf, rulesOf, withSetting, withTopic } from './a-cluster.ts'
+import { apply, clusterIn, counted, epochOf, rulesOf, withSetting, withTopic } from './a-cluster.ts'
 
 function world(before: Image, { isRebalancing = false } = {}) {
   let image = before
@@ -110,4 +110,22 @@ test('replicas go to a new broker where that is wanted, and otherwise stay', asy
     wanted.copied()
   }
   assert.deepEqual(wanted.placed().flat().sort(), [1, 1, 1, 2, 2, 2])
+})
+
+test('what was planned on an image is done without a second plan, and what is reported follows from the same', async () => {
+  const partitions = 9_000
+  for (const isRebalancing of [false, true]) {
+    const replicas = Array.from({ length: partitions }, (_, index) => [1 + index % 2])
+    const { image, looks } = counted(withTopic(clusterIn([null, null, null]), 't', replicas))
+    const { mover, reports, set, changes } = world(image, { isRebalancing })
+    if (!isRebalancing) set('1', 'broker.drain', 'true')
+    await mover.look(0)
+    assert.deepEqual([changes(), reports.length], [1, isRebalancing ? 0 : 1])
+    assert.ok(looks() < 4 * partitions, `${looks()} looks`)
+    const before = looks()
+    await mover.look(1)
+    await mover.look(1_000)
+    assert.equal(changes(), 1)
+    assert.ok(looks() - before < 2 * partitions, `${looks() - before} looks`)
+  }
 })
