@@ -44,6 +44,20 @@ export function enteringReplicas({ adding = [], removing = [] }: Pick<PartitionI
   return adding.filter((id) => !removing.includes(id))
 }
 
+/** Those that a partition is to have and cannot get: they are not in sync, and their brokers are away. */
+export function lostReplicas(image: Image, partition: PartitionImage): readonly number[] {
+  return enteringReplicas(partition).filter((id) => !partition.isr.includes(id) && !isAlive(image, id))
+}
+
+/** Whether a reassignment does not get on, and nothing is copied for it: nobody leads, or a broker that it waits for is away. */
+export function isHanging(image: Image, partition: PartitionImage): boolean {
+  if (!isMoving(partition)) return false
+  if (!isAlive(image, partition.leader)) return true
+  const isCopied = enteringReplicas(partition).every((id) => partition.isr.includes(id))
+  // With all copies made it waits for those that stay: too few of them may be in sync.
+  return isCopied ? !targetReplicas(partition).every((id) => isAlive(image, id)) : lostReplicas(image, partition).length > 0
+}
+
 /** The record that begins, redirects or calls off; undefined where nothing has to change. */
 export function planReassignment(
   image: Image, wanted: WantedReassignment, { mayChangeFactor, rulesOf }: ReassignmentRules,

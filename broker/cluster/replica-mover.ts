@@ -3,7 +3,7 @@
 // does not wait for a thousand copies, and one plan follows from the newest metadata, so it does not matter who made the
 // last one.
 
-import { type DrainProgress, drainProgress, planDrain } from './drain.ts'
+import { DrainPlanner, type DrainPlan, type DrainProgress } from './drain.ts'
 import { type Image, isDraining } from './image.ts'
 import type { RulesOf } from './leadership.ts'
 import type { MetadataLog } from './metadata-log.ts'
@@ -28,10 +28,17 @@ export interface DrainReport extends DrainProgress {
   readonly stuck: number
 }
 
+/** What follows from the image of this sequence. */
+interface Plan {
+  readonly sequence: number
+  readonly drains: ReadonlyMap<number, DrainPlan>
+  readonly records: readonly PartitionChanged[]
+}
+
 export class ReplicaMover {
   readonly #options: ReplicaMoverOptions
-  /** Of the metadata that gave nothing to do. */
-  #restingAt = -1
+  /** The last one. To plan is to look at each partition, and nothing else follows from the same image. */
+  #plan: Plan | undefined
   #reportedAt = -Infinity
   readonly #empty = new Set<number>()
 
@@ -43,20 +50,18 @@ export class ReplicaMover {
   async look(now: number): Promise<void> {
     const { metadata } = this.#options
     this.#report(now)
-    if (metadata.image.sequence === this.#restingAt) return
-    if (this.#plan(metadata.image).length === 0) {
-      this.#restingAt = metadata.image.sequence
-      return
-    }
-    await metadata.change((image) => ({ records: this.#plan(image), answer: undefined }))
+    if (this.#planOf(metadata.image).records.length === 0) return
+    await metadata.change((image) => ({ records: this.#planOf(image).records, answer: undefined }))
   }
 
-  #plan(image: Image): PartitionChanged[] {
+  #planOf(image: Image): Plan {
     const { movesMax, isRebalancing } = this.#options
-    const draining = drainingBrokers(image)
-    const moves = draining.flatMap((brokerId) => planDrain(image, brokerId, { movesMax }).moves)
+    if (this.#plan?.sequence === image.sequence) return this.#plan
+    const planner = new DrainPlanner(image)
+    const drains = new Map(drainingBrokers(image).map((brokerId) => [brokerId, planner.plan(brokerId, { movesMax })]))
+    const moves = [...drains.values()].flatMap((drain) => drain.moves)
     if (moves.length === 0 && isRebalancing()) moves.push(...planBalance(image, { movesMax }))
-    return this.#records(image, moves)
+    return (this.#plan = { sequence: image.sequence, drains, records: this.#records(image, moves) })
   }
 
   #records(image: Image, moves: readonly WantedReassignment[]): PartitionChanged[] {
@@ -73,18 +78,17 @@ export class ReplicaMover {
   }
 
   #report(now: number): void {
-    const { metadata: { image }, reportEveryMs, movesMax, onDraining } = this.#options
+    const { metadata: { image }, reportEveryMs, onDraining } = this.#options
     if (now - this.#reportedAt < reportEveryMs) return
     this.#reportedAt = now
-    const draining = drainingBrokers(image)
-    for (const brokerId of this.#empty) if (!draining.includes(brokerId)) this.#empty.delete(brokerId)
-    for (const brokerId of draining) {
-      const progress = drainProgress(image, brokerId)
+    const { drains } = this.#planOf(image)
+    for (const brokerId of this.#empty) if (!drains.has(brokerId)) this.#empty.delete(brokerId)
+    for (const [brokerId, { progress, stuck }] of drains) {
       // That it is empty is said once.
       if (progress.left === 0 && this.#empty.has(brokerId)) continue
       if (progress.left === 0) this.#empty.add(brokerId)
       else this.#empty.delete(brokerId)
-      onDraining({ brokerId, ...progress, stuck: planDrain(image, brokerId, { movesMax }).stuck.length })
+      onDraining({ brokerId, ...progress, stuck: stuck.length })
     }
   }
 }

@@ -40,6 +40,11 @@ export function withSetting(image: Image, broker: string, name: string, value: s
   return apply(image, [{ type: 'configChanged', resource: { kind: 'broker', name: broker }, changes: [[name, value]] }])
 }
 
+/** The broker does not serve; what it led and was in sync with stays as it was. */
+export function away(image: Image, brokerId: number): Image {
+  return apply(image, [{ type: 'brokerFenced', ...epochOf(image, brokerId) }])
+}
+
 /** Begins each of the moves, which must be possible. */
 export function begun(image: Image, moves: readonly WantedReassignment[]): Image {
   return moves.reduce((before, move) => {
@@ -47,6 +52,22 @@ export function begun(image: Image, moves: readonly WantedReassignment[]): Image
     assert.ok(record !== undefined && 'type' in record)
     return apply(before, [record])
   }, image)
+}
+
+/** The same image, which counts how often somebody looked at the replicas of a partition: what plans over all of them take. */
+export function counted(image: Image) {
+  let looks = 0
+  const topics = new Map([...image.topics].map(([id, topic]) => [id, {
+    ...topic,
+    partitions: topic.partitions.map(({ replicas, ...partition }) => ({
+      ...partition,
+      get replicas() {
+        looks++
+        return replicas
+      },
+    })),
+  }]))
+  return { image: { ...image, topics }, looks: () => looks }
 }
 
 export function partitionOf(image: Image, index = 0): PartitionImage {

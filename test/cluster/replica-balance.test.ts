@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { loadsOf } from '../../broker/cluster/drain.ts'
 import { type Image, targetReplicas } from '../../broker/cluster/image.ts'
 import { rackOf, ReplicaPlacer } from '../../broker/cluster/placement.ts'
 import type { WantedReassignment } from '../../broker/cluster/reassignment.ts'
 import { planBalance } from '../../broker/cluster/replica-balance.ts'
+import { loadsOf } from '../../broker/cluster/replica-loads.ts'
 import { planRegistration } from '../../broker/cluster/leadership.ts'
-import { apply, begun, clusterIn, registration, rulesOf, withSetting, withTopic } from './a-cluster.ts'
+import { apply, away, begun, changedTo, clusterIn, counted, registration, rulesOf, withSetting, withTopic } from './a-cluster.ts'
 
 const all = { movesMax: Infinity }
 
@@ -53,13 +53,53 @@ test('what moves already counts, and is left alone', () => {
   assert.equal(length, 1)
 })
 
+test('moves that hang take no room from others', () => {
+  let image = withTopic(clusterIn([null, null, null]), 't', [[1], [1], [1], [1], [1], [1]])
+  image = begun(image, [{ topic: 't', partition: 0, replicas: [2] }, { topic: 't', partition: 1, replicas: [3] }])
+  image = away(apply(image, [changedTo(image, { leader: -1 }, 1)]), 2)
+  assert.deepEqual(planBalance(image, { movesMax: 1 }).map(({ replicas }) => replicas), [[3]])
+})
+
+test('what has no leader stays', () => {
+  let image = withTopic(clusterIn([null, null]), 't', [[1], [1]])
+  image = apply(image, [changedTo(image, { leader: -1 })])
+  assert.deepEqual(planBalance(image, all), [{ topic: 't', partition: 1, replicas: [2] }])
+})
+
 test('a broker that is emptied, or does not serve, gets nothing', () => {
   const image = withTopic(clusterIn([null, null, null]), 't', [[1], [1], [1], [1]])
   const emptied = withSetting(image, '2', 'broker.drain', 'true')
   assert.deepEqual(planBalance(emptied, all).map(({ replicas }) => replicas), [[3], [3]])
-  const { brokerEpoch } = image.brokers.get(2)!
-  const away = apply(image, [{ type: 'brokerFenced', brokerId: 2, brokerEpoch }])
-  assert.deepEqual(planBalance(away, all).map(({ replicas }) => replicas), [[3], [3]])
+  assert.deepEqual(planBalance(away(image, 2), all).map(({ replicas }) => replicas), [[3], [3]])
+})
+
+/** Many partitions of two replicas, of which the first one is on one of the first brokers. */
+function manyPlaced(first: number, others: number) {
+  return Array.from({ length: 9_000 }, (_, index) => [1 + index % first, first + 1 + index % others])
+}
+
+test('it looks at each partition a few times, however many move', () => {
+  const image = withTopic(clusterIn(Array.from({ length: 11 }, () => null)), 't', manyPlaced(5, 5))
+  const { image: same, looks } = counted(image)
+  const moves = planBalance(same, { movesMax: 64 })
+  assert.deepEqual([moves.length, moves.every(({ replicas }) => replicas!.includes(11))], [64, true])
+  assert.ok(looks() < 5 * 9_000, `${looks()} looks`)
+})
+
+test('it looks at each partition a few times where many could give, and racks stand in the way', () => {
+  const racks = Array.from({ length: 40 }, (_, index) => (index < 10 ? 'a' : 'b'))
+  const { image, looks } = counted(withTopic(clusterIn(racks), 't', manyPlaced(10, 30)))
+  assert.deepEqual(planBalance(image, { movesMax: 16 }), [])
+  assert.ok(looks() < 5 * 9_000, `${looks()} looks`)
+})
+
+test('a partition that can move is found, wherever it is', () => {
+  const replicas = manyPlaced(1, 1)
+  for (const only of [0, 4_567, 8_999]) {
+    const image = withTopic(clusterIn(['a', 'b', 'a']), 't', replicas)
+    const led = apply(image, replicas.flatMap((_, index) => (index === only ? [] : [changedTo(image, { leader: -1 }, index)])))
+    assert.deepEqual(planBalance(led, all), [{ topic: 't', partition: only, replicas: [3, 2] }])
+  }
 })
 
 test('all brokers have as many, give or take one, and no partition has fewer racks, whatever joined', () => {
