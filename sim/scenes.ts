@@ -233,12 +233,13 @@ const emptyReturn: Story = async (victims, scene) => {
   })
 }
 
-/** The leader hears of nobody, and then its disk is gone. */
+/** The others ask for everything and have no room for it, and then the leader's disk is gone. It hears them, so it does not hand over. */
 const lonelyLeader: Story = async (victims, { leader, member, bystander }) => {
-  const apart = [cut(victims, leader, member), cut(victims, leader, bystander)]
-  await victims.scheduler.sleep(outOfSyncMs + victims.dice.between(300, 2_000))
+  const disks = [member, bystander].map(({ disk }) => disk.memory)
+  for (const disk of disks) disk.bytesMax = disk.usedBytes
+  await victims.scheduler.sleep(outOfSyncMs + victims.dice.between(300, 1_000))
   await leader.loseDisk()
-  for (const heal of apart) await heal()
+  for (const disk of disks) disk.bytesMax = Infinity
   return () => leader.start()
 }
 
