@@ -6,7 +6,7 @@ import type { BrokerHost } from './broker-host.ts'
 import type { SimNetwork } from './network.ts'
 import type { SimObjects } from './objects.ts'
 import type { Scheduler } from './scheduler.ts'
-import { scenes } from './scenes.ts'
+import { extremeScenes, scenes } from './scenes.ts'
 import type { SimTable } from './table.ts'
 
 export interface Victims {
@@ -179,9 +179,11 @@ const faultsByName = {
   ...scenes,
 } satisfies Record<string, Fault>
 
-export type FaultName = keyof typeof faultsByName
-export const faults: Readonly<Record<FaultName, Fault>> = faultsByName
-export const faultNames = Object.keys(faultsByName) as FaultName[]
+export type FaultName = keyof typeof faultsByName | keyof typeof extremeScenes
+export const faults: Readonly<Record<FaultName, Fault>> = { ...faultsByName, ...extremeScenes }
+export const faultNames = Object.keys(faults) as FaultName[]
+/** Those that a seed may choose by itself. */
+export const chosenFaults = Object.keys(faultsByName) as FaultName[]
 
 /** Wall clocks are apart by at most so much. */
 export const skewMsMax = 5_000

@@ -1,6 +1,6 @@
 import type { Rule } from '../broker/cluster/rules.ts'
 import { SeededRandom } from '../test/support/seeded-random.ts'
-import { type FaultName, faultNames } from './faults.ts'
+import { chosenFaults, type FaultName } from './faults.ts'
 
 export type Mode = 'safety' | 'liveness'
 
@@ -45,7 +45,7 @@ export function optionsOf({ seed, mode = 'safety', minutes = 2, brokers = 1, fau
   const [dice, faultDice, clusterDice] = [diceOf(seed), diceOf(seed + 2 ** 30), diceOf(seed + 2 ** 29)]
   const isReplicated = brokers >= 3
   const share = faultDice.pick([0.1, 0.3, 0.6])
-  const chosen = faultNames.filter(() => faultDice.chance(share))
+  const chosen = chosenFaults.filter(() => faultDice.chance(share))
   return {
     seed, mode, minutes, brokers,
     faults: faults ?? chosen,

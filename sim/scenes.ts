@@ -233,8 +233,17 @@ const emptyReturn: Story = async (victims, scene) => {
   })
 }
 
-/** The others ask for everything and have no room for it, and then the leader's disk is gone. It hears them, so it does not hand over. */
+/** The leader hears of nobody, and then its disk is gone. */
 const lonelyLeader: Story = async (victims, { leader, member, bystander }) => {
+  const apart = [cut(victims, leader, member), cut(victims, leader, bystander)]
+  await victims.scheduler.sleep(outOfSyncMs + victims.dice.between(300, 2_000))
+  await leader.loseDisk()
+  for (const heal of apart) await heal()
+  return () => leader.start()
+}
+
+/** The others ask for everything and have no room for it, and then the leader's disk is gone. It hears them, so it does not hand over. */
+const fullFollowers: Story = async (victims, { leader, member, bystander }) => {
   const disks = [member, bystander].map(({ disk }) => disk.memory)
   for (const disk of disks) disk.bytesMax = disk.usedBytes
   await victims.scheduler.sleep(outOfSyncMs + victims.dice.between(300, 1_000))
@@ -252,4 +261,12 @@ export const scenes = {
   'old change': told(oldChange, { isFragile: 'member' }),
   'empty return': told(emptyReturn, { isFragile: 'member' }),
   'lonely leader': told(lonelyLeader, { isFragile: 'leader' }),
+}
+
+/**
+ * Told only where it is asked for: three disks in trouble at once are more than a cluster is to survive, if one of the brokers
+ * is restarted meanwhile, and finds no room to open its logs.
+ */
+export const extremeScenes = {
+  'full followers': told(fullFollowers, { isFragile: 'leader' }),
 }
