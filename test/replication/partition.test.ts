@@ -34,19 +34,11 @@ test('a fetch that is held while its replica leaves the in-sync replicas does no
 })
 
 test('who waits for records hears that those from before the term are committed, although none was written in it', async () => {
-  const world = new LogWorld()
-  const log = await world.open()
-  await appendAll(log, [aBatch({ records: 5 })])
-  const partition = new Partition({
-    topicId, topicName: 'orders', partition: 0, log, brokerId: 1, onOutOfSync() {}, onRole() {},
-    around: { clock: world.clock, minIsr: () => 2, lagMsMax: () => 10_000, isAlive: () => true, hasSession: () => true },
-  })
-  await partition.assume({ partition: 0, leader: 1, leaderEpoch: 3, partitionEpoch: 1, replicas: [1, 2], isr: [1, 2], elr: [] })
+  const { partition, fetch } = await leading()
   const told: number[] = []
   partition.watch((bytes) => told.push(bytes))
-  await partition.readAsFollower({
-    brokerId: 2, brokerEpoch: 7, offset: 5, bytesMax: 1_000, minOneBatch: true, currentLeaderEpoch: 3, lastFetchedEpoch: 0,
-  })
+  await fetch(2, false)
+  await fetch(3, false)
   assert.equal(partition.highWatermark, 5)
   assert.ok(told.some((bytes) => bytes > 0), `${told}`)
 })

@@ -184,14 +184,20 @@ test('files that cannot be removed hold up nobody: the rest of the image is carr
   await partitions.close()
 })
 
-test('a replica that is slow to go holds up only who wants that one back', async () => {
-  const { opened, removed, slow, partitions, follow } = world()
+/** A replica of `orders` is on its way out, and gone once its bucket answers. */
+async function leaving({ slow, follow }: Pick<ReturnType<typeof world>, 'slow' | 'follow'>) {
   const bucket = Promise.withResolvers<void>()
   slow.set('orders', bucket.promise)
   const alone = created(emptyImage, 'orders')
   await follow(alone)
   const left = moved(alone, 'orders', [2])
   await follow(left)
+  return { left, bucket }
+}
+
+test('a replica that is slow to go holds up only who wants that one back', async () => {
+  const { opened, removed, slow, partitions, follow } = world()
+  const { left, bucket } = await leaving({ slow, follow })
   const more = created(left, 'payments')
   await follow(more)
   assert.equal(typeof partitions.leader('payments', 0), 'object', 'the next topic is served meanwhile')
@@ -209,12 +215,7 @@ test('a replica that is slow to go holds up only who wants that one back', async
 
 test('a replica that was wanted back while it went, and is not any more when it has gone, is not opened', async () => {
   const { opened, removed, slow, partitions, follow } = world()
-  const bucket = Promise.withResolvers<void>()
-  slow.set('orders', bucket.promise)
-  const alone = created(emptyImage, 'orders')
-  await follow(alone)
-  const left = moved(alone, 'orders', [2])
-  await follow(left)
+  const { left, bucket } = await leaving({ slow, follow })
   const back = moved(left, 'orders', [2, 1])
   await follow(back)
   await follow(moved(back, 'orders', [2]))
@@ -226,12 +227,7 @@ test('a replica that was wanted back while it went, and is not any more when it 
 
 test('closing opens nothing that was wanted back while it went', async () => {
   const { opened, removed, slow, partitions, follow } = world()
-  const bucket = Promise.withResolvers<void>()
-  slow.set('orders', bucket.promise)
-  const alone = created(emptyImage, 'orders')
-  await follow(alone)
-  const left = moved(alone, 'orders', [2])
-  await follow(left)
+  const { left, bucket } = await leaving({ slow, follow })
   await follow(moved(left, 'orders', [2, 1]))
   const closing = partitions.close()
   bucket.resolve()
@@ -242,11 +238,7 @@ test('closing opens nothing that was wanted back while it went', async () => {
 
 test('closing waits for what is being removed', async () => {
   const { removed, slow, partitions, follow } = world()
-  const bucket = Promise.withResolvers<void>()
-  slow.set('orders', bucket.promise)
-  const alone = created(emptyImage, 'orders')
-  await follow(alone)
-  await follow(moved(alone, 'orders', [2]))
+  const { bucket } = await leaving({ slow, follow })
   const closing = partitions.close().then(() => removed.push('closed'))
   await new Promise((resolve) => setTimeout(resolve, 5))
   assert.deepEqual(removed, [])
