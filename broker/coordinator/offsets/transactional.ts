@@ -60,7 +60,10 @@ export interface EndTransaction {
   readonly hasOwnEpoch: boolean
 }
 
-/** Answers a code. An end that comes again, or late, finds nothing of its own, and succeeds. */
+/**
+ * Answers a code. An end that comes again, or late, finds nothing of its own, and succeeds: once the table has confirmed that no other
+ * broker has the group, where something may wait.
+ */
 export function decideEndTransaction(group: Group, end: EndTransaction, now: Circumstances): Decision {
   const { ticket, producerId, isCommit } = end
   const pending = group.pending.get(producerId)
