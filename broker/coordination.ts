@@ -82,9 +82,9 @@ function hashOf(key: string): number {
 export function openEnlister(
   { clock, directory, ask }: { readonly clock: Clock; readonly directory: CoordinatorDirectory; readonly ask: AskBroker },
 ): Enlister {
-  const { askTimeoutMs: timeoutMs } = limits.transactions
+  const { askTimeoutMs: timeoutMs } = limits.enlisting
   return new Enlister({
-    clock, directory, limits: limits.transactions,
+    clock, directory, limits: limits.enlisting,
     addPartitions: (brokerId, request) => ask(brokerId, addPartitionsToTxnApi, request, { version: 5, timeoutMs }),
     addGroup: (brokerId, request) => ask(brokerId, addGroupToTxnApi, request, { version: 0, timeoutMs }),
   })

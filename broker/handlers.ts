@@ -77,7 +77,7 @@ export function handlersOf(served: Served): readonly Handler[] {
     consumerGroupHeartbeat(groups), consumerGroupDescribe(groups),
     offsetCommit(groups), offsetFetch(groups), offsetDelete(groups),
     txnOffsetCommit(groups, partitions.enlister), endTxnOffsets(groups),
-    writeTxnMarkers(partitions, { timeoutMs: limits.transactions.markerTimeoutMs }),
+    writeTxnMarkers(partitions, { timeoutMs: limits.replication.markerTimeoutMs }),
     listGroups(groups), describeGroups(groups), deleteGroups(groups),
     metadataHint((sequence) => served.onHint(sequence)),
     apiVersions(served.apis),

@@ -37,7 +37,7 @@ export const limits = {
     /** Producers whose first batch to a partition was refused, and may come behind the next one. */
     producersMax: 10_000,
   },
-  transactions: {
+  enlisting: {
     /** Of one question to a coordinator, questions under way to one, and partitions that wait for the next. */
     transactionsPerAskMax: 500,
     asksInFlightMax: 8,
@@ -47,8 +47,6 @@ export const limits = {
     /** As Kafka's add.partitions.to.txn.retry.backoff.ms and .max.ms. */
     retryMs: 20,
     retryMsMax: 100,
-    /** Until markers are on every in-sync replica; then their coordinator writes them once more. */
-    markerTimeoutMs: 5_000,
   },
   metadata: {
     itemCharactersMax: 300 * KiB,
@@ -109,6 +107,8 @@ export const limits = {
     /** Changes of in-sync replicas: tried again after, and partitions in one. */
     changeRetryMs: 500,
     changePartitionsMax: 2_000,
+    /** Until markers are on every in-sync replica; then their coordinator writes them once more. */
+    markerTimeoutMs: 5_000,
   },
   groups: defaultGroupLimits,
   producerIds: {
