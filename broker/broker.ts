@@ -17,7 +17,7 @@ import type { Rules } from './cluster/rules.ts'
 import { TopicAdmin } from './cluster/topic-admin.ts'
 import { ClusterMember, type Introduction } from './cluster-member.ts'
 import type { Config } from './config.ts'
-import { coordinatorDirectory, groupSettingsOf, topicsOf } from './coordination.ts'
+import { coordinatorDirectory, groupSettingsOf, openEnlister, topicsOf } from './coordination.ts'
 import type { CoordinatorDirectory } from './coordinator/directory.ts'
 import { Groups } from './coordinator/groups.ts'
 import { handlersOf } from './handlers.ts'
@@ -139,9 +139,9 @@ export class Broker {
     const partitionAdmin = new PartitionAdmin({
       metadata, rulesOf: member.rulesOf, partitionsPerChangeMax: limits.metadata.partitionsPerChangeMax,
     })
-    const { hasSession } = member.around
     const othersKnow = () => member.othersKnow()
-    const directory = coordinatorDirectory({ brokerId: config.id, image: () => metadata.image, hasSession, othersKnow })
+    const directory = coordinatorDirectory({ brokerId: config.id, image: () => metadata.image, ...member.around, othersKnow })
+    const enlister = openEnlister({ clock, directory, ask: member.ask })
     const groups = openGroups(runtime, { metadata, brokerConfig, directory })
     const router: Router = new Router({
       clock,
@@ -150,7 +150,7 @@ export class Broker {
           brokerId: config.id, clusterId, get image() { return metadata.image }, metadata, roster: member.roster,
           config: brokerConfig, topicAdmin, partitionAdmin,
         },
-        partitions: fetchContext(config, runtime, { metadata, brokerConfig, partitions, othersKnow }),
+        partitions: fetchContext(config, runtime, { metadata, brokerConfig, partitions, othersKnow, enlister }),
         producerIds: new ProducerIds({ table, ...limits.producerIds }),
         groups, coordinators: directory,
         logDirectory: { path: config.data, space: () => disk.space(config.data) },
@@ -301,11 +301,13 @@ function storageOf(
 
 function fetchContext(
   config: Config, { clock, random, logger }: Runtime,
-  of: Pick<FetchContext, 'partitions' | 'othersKnow'> & { readonly metadata: MetadataLog; readonly brokerConfig: BrokerConfig },
+  of: Pick<FetchContext, 'partitions' | 'othersKnow' | 'enlister'> & {
+    readonly metadata: MetadataLog; readonly brokerConfig: BrokerConfig
+  },
 ): FetchContext {
-  const { metadata, brokerConfig, partitions, othersKnow } = of
+  const { metadata, brokerConfig, partitions, othersKnow, enlister } = of
   return {
-    brokerId: config.id, clock, partitions, othersKnow, turnedAway: new TurnedAway(limits.turnedAway),
+    brokerId: config.id, clock, partitions, othersKnow, enlister, turnedAway: new TurnedAway(limits.turnedAway),
     get image() {
       return metadata.image
     },

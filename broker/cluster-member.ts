@@ -13,6 +13,7 @@ import { Roster } from './cluster/roster.ts'
 import type { Rules } from './cluster/rules.ts'
 import type { Config } from './config.ts'
 import { limits } from './limits.ts'
+import type { AskBroker } from './net/ask-broker.ts'
 import { Peers } from './net/peers.ts'
 import { CopyThrottle, namesReplica } from './replication/copy-throttle.ts'
 import { HandOverPace } from './replication/hand-over-pace.ts'
@@ -110,6 +111,9 @@ export class ClusterMember {
   onOutOfSync(partition: Partition): void {
     this.#isrChanges.ask(partition)
   }
+
+  /** Asks one of the other brokers. */
+  readonly ask: AskBroker = (brokerId, api, request, options) => this.#peers.ask(brokerId, api, request, options)
 
   onRole(partition: Partition): void {
     this.#fetchers.update(partition)
