@@ -13,6 +13,7 @@ import { Roster } from './cluster/roster.ts'
 import type { Rules } from './cluster/rules.ts'
 import type { Config } from './config.ts'
 import { limits } from './limits.ts'
+import type { BrokerClient } from './net/broker-client.ts'
 import { Peers } from './net/peers.ts'
 import { CopyThrottle, namesReplica } from './replication/copy-throttle.ts'
 import { HandOverPace } from './replication/hand-over-pace.ts'
@@ -113,6 +114,11 @@ export class ClusterMember {
 
   onRole(partition: Partition): void {
     this.#fetchers.update(partition)
+  }
+
+  /** A new connection to another broker. Rejects with `BrokerUnreachable`. */
+  connect(brokerId: number): Promise<BrokerClient> {
+    return this.#peers.connect(brokerId)
   }
 
   /** Somebody has appended to the metadata log. Resolves once that is known here, or a while later. */
