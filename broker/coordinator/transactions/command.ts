@@ -3,8 +3,9 @@ import { type Add, decideAdd, decideVerify, type Verify } from './add.ts'
 import { type Circumstances, type Decision, replyOnly } from './decision.ts'
 import { decideEnd, decideTimeout, decideTold, type End } from './end.ts'
 import { decideExpiry, decideSettle } from './expiry.ts'
-import { decideInit, type Init } from './init.ts'
+import { decideInit, type Init, isAllowedTimeout } from './init.ts'
 import { isExhausted, type Producer, type Transaction } from './transaction.ts'
+import type { TransactionSettings } from './transaction-settings.ts'
 
 /** Everything that can be asked of a transactional id, or happen to it. */
 export type Command =
@@ -35,7 +36,9 @@ export function decide(transaction: Transaction | undefined, command: Command, n
 }
 
 /** Whether the decision may take a producer id: one is fetched before. */
-export function mayTakeProducerId(transaction: Transaction | undefined, { kind }: Command): boolean {
+export function mayTakeProducerId(transaction: Transaction | undefined, command: Command, settings: TransactionSettings): boolean {
+  const { kind } = command
+  if (kind === 'init' && !isAllowedTimeout(command, settings)) return false
   if (transaction === undefined) return kind === 'init'
   return isExhausted(transaction.producerEpoch) && (kind === 'init' || kind === 'end' || kind === 'timeout')
 }

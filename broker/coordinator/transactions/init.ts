@@ -9,6 +9,7 @@ import {
   isExhausted, isPreparing, isProducerOf, noGroups, noPartitions, noProducerEpoch, noProducerId, type Producer, producerOf,
   type Transaction,
 } from './transaction.ts'
+import type { TransactionSettings } from './transaction-settings.ts'
 
 export interface Init {
   readonly ticket: Ticket
@@ -18,10 +19,14 @@ export interface Init {
   readonly expected: Producer | undefined
 }
 
+export function isAllowedTimeout({ timeoutMs }: Init, { timeoutMsMax }: TransactionSettings): boolean {
+  return timeoutMs > 0 && timeoutMs <= timeoutMsMax
+}
+
 /** Answered with a `Producer`, or with the code that refuses it. */
 export function decideInit(transaction: Transaction | undefined, init: Init, now: Circumstances): Decision {
-  const { ticket, timeoutMs, expected } = init
-  if (timeoutMs <= 0 || timeoutMs > now.settings.timeoutMsMax) return replyOnly(ticket, ErrorCode.INVALID_TRANSACTION_TIMEOUT)
+  const { ticket, expected } = init
+  if (!isAllowedTimeout(init, now.settings)) return replyOnly(ticket, ErrorCode.INVALID_TRANSACTION_TIMEOUT)
   if (transaction === undefined) return begin(init, now)
   // Also for who was fenced: what is being ended, ends as it was decided, whoever asks.
   if (isPreparing(transaction)) return replyOnly(ticket, ErrorCode.CONCURRENT_TRANSACTIONS)

@@ -166,7 +166,8 @@ export class LiveTransaction {
   /** False: those who wait for a decision that needs one were refused. */
   async #fetchProducerId(): Promise<boolean> {
     if (this.#producerIds.length > 0) return true
-    if (!this.#queue.some(({ command }) => mayTakeProducerId(this.#transaction, command))) return true
+    const settings = this.#options.settings()
+    if (!this.#queue.some(({ command }) => mayTakeProducerId(this.#transaction, command, settings))) return true
     try {
       this.#producerIds.push(await this.#options.newProducerId())
       return !this.#isDropped
