@@ -13,7 +13,7 @@ import { Roster } from './cluster/roster.ts'
 import type { Rules } from './cluster/rules.ts'
 import type { Config } from './config.ts'
 import { limits } from './limits.ts'
-import type { AskBroker } from './net/ask-broker.ts'
+import type { BrokerClient } from './net/broker-client.ts'
 import { Peers } from './net/peers.ts'
 import { CopyThrottle, namesReplica } from './replication/copy-throttle.ts'
 import { HandOverPace } from './replication/hand-over-pace.ts'
@@ -112,11 +112,13 @@ export class ClusterMember {
     this.#isrChanges.ask(partition)
   }
 
-  /** Asks one of the other brokers. */
-  readonly ask: AskBroker = (brokerId, api, request, options) => this.#peers.ask(brokerId, api, request, options)
-
   onRole(partition: Partition): void {
     this.#fetchers.update(partition)
+  }
+
+  /** A new connection to another broker. Rejects with `BrokerUnreachable`. */
+  connect(brokerId: number): Promise<BrokerClient> {
+    return this.#peers.connect(brokerId)
   }
 
   /** Somebody has appended to the metadata log. Resolves once that is known here, or a while later. */

@@ -4,6 +4,7 @@
 import { strict as assert } from 'node:assert'
 import { brokerSettings } from './cluster/broker-config.ts'
 import { defaultGroupLimits } from './coordinator/group-settings.ts'
+import { defaultTransactionLimits } from './coordinator/transactions/transaction-settings.ts'
 import { producersMax } from './log/producer-state.ts'
 
 const KiB = 1024
@@ -91,6 +92,8 @@ export const limits = {
     refusedAgainMs: 15,
     reconnectMs: 1_000,
     hintTimeoutMs: 5_000,
+    /** Connections to one other broker for questions that are answered soon; more questions than those wait for each other. */
+    askLinksMax: 8,
   },
   replication: {
     waitMsMax: 500,
@@ -111,6 +114,7 @@ export const limits = {
     markerTimeoutMs: 5_000,
   },
   groups: defaultGroupLimits,
+  transactions: defaultTransactionLimits,
   producerIds: {
     blockLength: 1_000,
     attemptsMax: 20,
