@@ -64,7 +64,7 @@ function addCompactionGauges(gauge: (name: string, help: string, read: () => num
   gauge('compaction_seconds', 'Time that compaction of local logs took', () => cleaner.counts.ms / 1000)
   gauge('compaction_last_age_seconds', 'Since the last compaction of a local log; -1 before the first', () => cleaner.lastPassAgeMs / 1000)
   gauge('compaction_map_fill', 'Of the memory for keys, what the last compaction used; 0 to 1', () => cleaner.counts.mapFill)
-  gauge('compaction_dirty_ratio_max', 'Of the dirtiest local log: dirty bytes of those that could be compacted', () => cleaner.dirtyRatioMax)
+  gauge('compaction_dirty_ratio_max', 'Of the dirtiest local log that waits, 0 to 1', () => cleaner.dirtyRatioMax)
 }
 
 function replicaCounts(image: Image): Map<number, number> {
