@@ -286,3 +286,49 @@ describe('a pass', () => {
     await again.close()
   })
 })
+
+describe('a follower of a log that was compacted', () => {
+  test('takes it over gaps, after it has met the first one twice, and can be opened again', async () => {
+    const leading = compacting()
+    const leader = await leading.openCold()
+    for (let index = 0; index < 3; index++) {
+      await put(leader, [[`early-${index}`, 'x'.repeat(300)]])
+      await fill(leader, { batches: 30 })
+    }
+    await compact(leading, leader)
+    const batches = await batchesOf(leader)
+    const following = compacting()
+    const log = await following.openCold()
+    const answers: ErrorCode[] = []
+    const copy = async () => {
+      for (const { bytes, endOffset } of batches) {
+        if (endOffset <= log.endOffset) continue
+        const { errorCode } = await log.replicate(Buffer.from(bytes))
+        answers.push(errorCode)
+        if (errorCode !== ErrorCode.NONE) return
+      }
+    }
+    for (let tries = 0; tries < 4 && log.endOffset < leader.endOffset; tries++) {
+      await copy()
+      await log.compaction.prepare()
+    }
+    assert.deepEqual(answers.filter((code) => code !== ErrorCode.NONE), [ErrorCode.OFFSET_OUT_OF_RANGE, ErrorCode.OFFSET_OUT_OF_RANGE])
+    assert.equal(log.endOffset, leader.endOffset)
+    following.disk.crash()
+    const again = await following.openCold()
+    assert.deepEqual(await recordsIn(again), await recordsIn(leader))
+    await compact(following, again)
+    assert.deepEqual(tableOf(await recordsIn(again)), tableOf(await recordsIn(leader)))
+    await again.close()
+  })
+
+  test('does not believe another gap each time', async () => {
+    const log = await compacting().openCold()
+    for (const offset of [5, 7, 5, 9, 5]) {
+      const bytes = aBatch({ hasKeys: true, baseOffset: offset, leaderEpoch: 1 })
+      assert.equal((await log.replicate(bytes)).errorCode, ErrorCode.OFFSET_OUT_OF_RANGE)
+      await log.compaction.prepare()
+    }
+    await log.close()
+  })
+})
