@@ -41,6 +41,7 @@ export function addGauges(metrics: Metrics, broker: Broker): void {
   gauge('tier_cache_misses', 'Blocks of objects that had to be fetched', async () => (await broker.tierCounts()).cacheMisses)
   gauge('tier_fetched_bytes', 'Bytes fetched from the object store since the start', async () => (await broker.tierCounts()).fetchedBytes)
   gauge('tier_cache_bytes', 'Bytes of the cache on disk', async () => (await broker.tierCounts()).cachedFileBytes)
+  addCompactionGauges(gauge, broker)
   const perPartition = (name: string, help: string, read: (partition: Partition) => number) => metrics.gauge({
     name: `longtail_${name}`, help,
     read: () => [...broker.partitions].map((partition) => ({
@@ -62,6 +63,18 @@ function addTransactionGauges(gauge: AddGauge, transactions: Broker['transaction
     transactions.timeoutCount)
   gauge('transaction_markers_waiting', 'Partitions and groups that are still to be told how a transaction has ended', () =>
     transactions.untoldCount)
+}
+
+function addCompactionGauges(gauge: (name: string, help: string, read: () => number) => void, { cleaner }: Broker): void {
+  gauge('compaction_passes', 'Compactions of local logs since the start', () => cleaner.counts.passes)
+  gauge('compaction_failures', 'Compactions of local logs that failed or were given up', () => cleaner.counts.failures)
+  gauge('compaction_read_bytes', 'Bytes read by compaction of local logs', () => cleaner.counts.bytesRead)
+  gauge('compaction_written_bytes', 'Bytes that stayed in compacted local logs', () => cleaner.counts.bytesWritten)
+  gauge('compaction_dropped_records', 'Records that compaction has taken from local logs', () => cleaner.counts.recordsDropped)
+  gauge('compaction_seconds', 'Time that compaction of local logs took', () => cleaner.counts.ms / 1000)
+  gauge('compaction_last_age_seconds', 'Since the last compaction of a local log; -1 before the first', () => cleaner.lastPassAgeMs / 1000)
+  gauge('compaction_map_fill', 'Of the memory for keys, what the last compaction used; 0 to 1', () => cleaner.counts.mapFill)
+  gauge('compaction_dirty_ratio_max', 'Of the dirtiest local log that waits, 0 to 1', () => cleaner.dirtyRatioMax)
 }
 
 function replicaCounts(image: Image): Map<number, number> {
