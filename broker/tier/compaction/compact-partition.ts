@@ -20,7 +20,7 @@ import type { CompactionConfig } from '../tier-source.ts'
 import type { TieredSegment } from '../tiered-segment.ts'
 import type { CompactionCounts, CompactionIo, FilledObject } from './compaction-io.ts'
 import { type CompactionReason, isUnderWay, notCompacted, surveyRows, whyCompact } from './plan.ts'
-import { intend, isPinned, note, swapRows } from './swap.ts'
+import { intend, note, swapRows } from './swap.ts'
 
 export interface CompactionOptions {
   readonly manifest: Manifest
@@ -266,7 +266,7 @@ class Pass {
     try {
       const head = await manifest.refresh()
       // Only what is written down can be taken away, and a later epoch has a sweep of its own.
-      if (head !== undefined && isPinned({ ...head, generation: 0 }, { ...this.#pin, generation: 0 })) {
+      if (head !== undefined && head.epoch === this.#pin.epoch) {
         const known = new Set((await manifest.intents()).map(({ uuid }) => uuid))
         await retireIntents(manifest, this.#intents.filter(({ uuid }) => known.has(uuid)), clock.now())
       }
