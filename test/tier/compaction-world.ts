@@ -5,13 +5,17 @@ import { encodeChecked } from '../../broker/log/checked-file.ts'
 import { markerIn } from '../../broker/log/marker.ts'
 import { ProducerState } from '../../broker/log/producer-state.ts'
 import { batchesIn, RecordBatch } from '../../broker/protocol/record-batch.ts'
+import type { ObjectStore } from '../../broker/objects/object-store.ts'
 import { recordsOf } from '../../broker/protocol/records.ts'
 import type { Clock, Timer } from '../../broker/runtime/clock.ts'
 import { nodeClock } from '../../broker/runtime/node-clock.ts'
+import { nodeDisk } from '../../broker/runtime/node-disk.ts'
 import type { Table } from '../../broker/table/table.ts'
 import { compactPartition, type CompactionEnd, type CompactionOptions } from '../../broker/tier/compaction/compact-partition.ts'
 import type { CompactionIo } from '../../broker/tier/compaction/compaction-io.ts'
+import { InProcessTierIo } from '../../broker/tier/in-process-tier-io.ts'
 import { Manifest } from '../../broker/tier/manifest.ts'
+import { tierIoLimits } from '../../broker/tier/tier-io.ts'
 import type { CompactionConfig } from '../../broker/tier/tier-source.ts'
 import type { TieredPartition } from '../../broker/tier/tiered-partition.ts'
 import type { TieredSegment } from '../../broker/tier/tiered-segment.ts'
@@ -62,7 +66,7 @@ export class CompactionWorld {
     const history = aHistory(random, { ...smallShape, ...shape })
     const world = await TierWorld.open({
       ...options, clock,
-      ioLimits: { compactionKeyBytesMax: keyBytesMax, compactionReadBytes: 900, compactionTurnBytes: 700, ...options.ioLimits },
+      ioLimits: { compactionKeyBytesMax: keyBytesMax, compactionReadBytes: 900, compactionTurnBytes: 100_000, ...options.ioLimits },
     })
     world.log.aborted = abortedOf(history)
     world.log.logStartOffset = history[0]!.baseOffset
@@ -76,6 +80,11 @@ export class CompactionWorld {
 
   get end(): number {
     return this.history.at(-1)!.lastOffset + 1
+  }
+
+  /** How many keys have a value, all told. */
+  get keysLeft(): number {
+    return foldOf(this.history.flatMap((batch) => batch.isMarker ? [] : batch.records), this.abortedOffsets()).size
   }
 
   get start(): number {
@@ -98,6 +107,17 @@ export class CompactionWorld {
 
   rows(): Promise<TieredSegment[]> {
     return this.manifest().rowsFrom(0, 1000)
+  }
+
+  /** Where another process has its bytes: the same store, and a memory of its own. */
+  otherIo(store: ObjectStore = this.world.store): Promise<InProcessTierIo> {
+    const limits = { ...tierIoLimits, compactionKeyBytesMax: 1 << 20, compactionReadBytes: 900, blockFileBytesMax: 0, checksumBytes: 300 }
+    return InProcessTierIo.open({
+      store, disk: nodeDisk, clock: this.clock, limits, cacheDirectory: '/nowhere', recordsOf,
+      onFault: (doing, cause) => {
+        throw new Error(doing, { cause })
+      },
+    })
   }
 
   /** Who reads and remembers nothing of what was there before. */
@@ -136,6 +156,14 @@ export class CompactionWorld {
     }
     // Whoever folds what is left comes to what folding all of it comes to.
     assert.deepEqual(sorted(foldOf(left, this.abortedOffsets())), sorted(foldOf([...was.values()], this.abortedOffsets())))
+  }
+
+  /** The fold of what is left below an offset, where others have appended behind it. */
+  async assertSoundBelow(offset: number): Promise<void> {
+    const batches = [...batchesIn(await this.world.readAll(this.reader(), { offset: this.start, end: offset }))]
+    const left = recordsIn(batches)
+    const all = this.history.flatMap((batch) => batch.isMarker ? [] : batch.records)
+    assert.deepEqual(sorted(foldOf(left, this.abortedOffsets())), sorted(foldOf(all, this.abortedOffsets())))
   }
 
   /** After a whole pass: of each key the newest, and nothing that was aborted. */
