@@ -4,13 +4,13 @@ import { backoffMs } from '../../runtime/backoff.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'
 import type { Manifest } from '../manifest.ts'
-import type { ManifestHead } from '../manifest-items.ts'
 import { tierErrorOf } from '../tier-error.ts'
 import type { OnTierEvent } from '../tier-events.ts'
 import type { CompactionConfig } from '../tier-source.ts'
 import { compactPartition, type CompactionLimits } from './compact-partition.ts'
 import type { CompactionFigureSums } from './compaction-figures.ts'
 import type { CompactionIo } from './compaction-io.ts'
+import { notCompacted } from './plan.ts'
 
 export interface PartitionCompactionLimits extends CompactionLimits {
   /** A partition in which nothing has changed is looked at so often, in milliseconds, for what has become old enough. */
@@ -37,11 +37,20 @@ export interface PartitionCompactionOptions {
   isClockTrusted(): boolean
 }
 
+/** By which manifest and settings nothing was due. */
+interface Idle {
+  readonly tieredEnd: number
+  readonly generation: number
+  readonly settings: string
+  readonly wallMs: number
+  /** Until when that holds; monotonic. */
+  readonly until: number
+}
+
 export class PartitionCompaction {
   readonly #options: PartitionCompactionOptions
   readonly #stopping = new AbortController()
-  /** The manifest in which nothing was due, and until when that holds; monotonic. */
-  #idle: { readonly tieredEnd: number; readonly generation: number; readonly until: number } | undefined
+  #idle: Idle | undefined
   #failures = 0
   #retryAt = -Infinity
   #running: Promise<void> | undefined
@@ -54,10 +63,15 @@ export class PartitionCompaction {
   get mayBeDue(): boolean {
     const { manifest, clock, config, isClockTrusted } = this.#options
     const { head } = manifest
-    if (this.#stopping.signal.aborted || this.#running !== undefined || config() === undefined || !isClockTrusted()) return false
+    const settings = config()
+    if (this.#stopping.signal.aborted || this.#running !== undefined || settings === undefined || !isClockTrusted()) return false
     if (!manifest.isClaimed || head === undefined || head.segments === 0) return false
     const now = clock.monotonic()
-    return now >= this.#retryAt && !(this.#idle !== undefined && isSame(this.#idle, head) && now < this.#idle.until)
+    if (now < this.#retryAt || this.#idle === undefined || now >= this.#idle.until) return now >= this.#retryAt
+    const { tieredEnd, generation, wallMs } = this.#idle
+    const { horizonMs } = head.compaction ?? notCompacted
+    const isOver = horizonMs > wallMs && horizonMs <= clock.now()
+    return isOver || tieredEnd !== head.tieredEnd || generation !== head.generation || this.#idle.settings !== JSON.stringify(settings)
   }
 
   /** Resolves once a pass is over, or where none is due. */
@@ -89,7 +103,9 @@ export class PartitionCompaction {
         onEvent({ partition: name, ...end, kind: 'compacted', end: end.kind })
       } else if (head !== undefined) {
         const { tieredEnd, generation } = head
-        this.#idle = { tieredEnd, generation, until: clock.monotonic() + limits.compactionIdleMs }
+        this.#idle = {
+          tieredEnd, generation, settings: JSON.stringify(settings), wallMs: clock.now(), until: clock.monotonic() + limits.compactionIdleMs,
+        }
       }
     } catch (cause) {
       figures.fail()
@@ -100,8 +116,4 @@ export class PartitionCompaction {
       figures.end()
     }
   }
-}
-
-function isSame(idle: { readonly tieredEnd: number; readonly generation: number }, head: ManifestHead): boolean {
-  return idle.tieredEnd === head.tieredEnd && idle.generation === head.generation
 }
