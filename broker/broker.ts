@@ -16,6 +16,9 @@ import { ProducerIds } from './cluster/producer-ids.ts'
 import type { Rules } from './cluster/rules.ts'
 import { TopicAdmin } from './cluster/topic-admin.ts'
 import { ClusterMember, type Introduction } from './cluster-member.ts'
+import type { CompactionIo } from './compaction/compaction-io.ts'
+import { InProcessCompaction } from './compaction/in-process-compaction.ts'
+import type { LogCleaner } from './compaction/log-cleaner.ts'
 import type { Config } from './config.ts'
 import { coordinatorDirectory, groupSettingsOf, topicsOf } from './coordination.ts'
 import type { CoordinatorDirectory } from './coordinator/directory.ts'
@@ -50,6 +53,8 @@ export interface Runtime {
   readonly metrics: Metrics
   readonly table: Table
   readonly tierIo: TierIo
+  /** Compacts logs in a thread of its own. Not given: in this one. */
+  readonly openCompaction?: () => CompactionIo
   /** Of the system's present run, where it says: what was not synced outlives the process, and not the system. */
   readonly bootId?: string | undefined
   /** Rules of replication that are not kept: for tests of what checks them. */
@@ -213,6 +218,10 @@ export class Broker {
     return this.#store.hotBytes
   }
 
+  get cleaner(): LogCleaner {
+    return this.#store.cleaner
+  }
+
   /** Answers what has arrived, then closes everything in the order that makes the next start quick. */
   async stop(): Promise<void> {
     // First, so that clients hear where to go on while they are still answered here.
@@ -220,6 +229,7 @@ export class Broker {
     this.#groups.close()
     await this.#server.close(limits.net.closeGraceMs)
     await this.#housekeeping.stop()
+    await this.#store.cleaner.stop()
     await this.#member.stop()
     await this.#partitions.close()
     await this.#tier.close()
@@ -289,7 +299,7 @@ function routerEvents(logger: Logger, metrics: Metrics): Pick<RouterOptions, 'on
 }
 
 function storageOf(
-  config: Config, { clock, random, disk, logger, table, tierIo: io }: Runtime,
+  config: Config, { clock, random, disk, logger, table, tierIo: io, openCompaction }: Runtime,
   of: { readonly clusterId: string; readonly brokerConfig: BrokerConfig; readonly member: ClusterMember },
 ): { readonly tier: Tier; readonly store: PartitionStore } {
   const tier = new Tier({
@@ -299,6 +309,7 @@ function storageOf(
   const store = new PartitionStore({
     directory: join(config.data, 'logs'), disk, clock, logger, config: of.brokerConfig, isSynced: config.durability === 'fsync', tier,
     brokerId: config.id, around: of.member.around,
+    openCompaction: openCompaction ?? (() => new InProcessCompaction({ disk, clock })),
     onOutOfSync: (partition) => of.member.onOutOfSync(partition), onRole: (partition) => of.member.onRole(partition),
   })
   return { tier, store }

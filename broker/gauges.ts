@@ -37,11 +37,12 @@ export function addGauges(metrics: Metrics, broker: Broker): void {
   gauge('tier_lag_bytes', 'Bytes that are sealed and not in the object store', () => broker.tierMetrics.lagBytes)
   gauge('tier_lag_segments', 'Segments that are sealed and not in the object store', () => broker.tierMetrics.lagSegments)
   gauge('tier_lag_seconds', 'Age of the oldest of those', () => broker.tierMetrics.lagMs / 1000)
-  addCompactionGauges(gauge, broker)
+  addTierCompactionGauges(gauge, broker)
   gauge('tier_cache_hits', 'Blocks of objects that were found in the cache', async () => (await broker.tierCounts()).cacheHits)
   gauge('tier_cache_misses', 'Blocks of objects that had to be fetched', async () => (await broker.tierCounts()).cacheMisses)
   gauge('tier_fetched_bytes', 'Bytes fetched from the object store since the start', async () => (await broker.tierCounts()).fetchedBytes)
   gauge('tier_cache_bytes', 'Bytes of the cache on disk', async () => (await broker.tierCounts()).cachedFileBytes)
+  addCompactionGauges(gauge, broker)
   const perPartition = (name: string, help: string, read: (partition: Partition) => number) => metrics.gauge({
     name: `longtail_${name}`, help,
     read: () => [...broker.partitions].map((partition) => ({
@@ -56,7 +57,7 @@ export function addGauges(metrics: Metrics, broker: Broker): void {
   perPartition('tier_bytes', 'Bytes in the object store', (partition) => partition.tier?.bytes ?? 0)
 }
 
-function addCompactionGauges(gauge: (name: string, help: string, read: () => number) => void, broker: Broker): void {
+function addTierCompactionGauges(gauge: (name: string, help: string, read: () => number) => void, broker: Broker): void {
   const of = (name: string, help: string, figure: keyof CompactionMetrics) =>
     gauge(`tier_compaction_${name}`, help, () => broker.compactionMetrics[figure])
   of('running', 'Passes of compaction in the object store that are under way', 'running')
@@ -72,6 +73,18 @@ function addCompactionGauges(gauge: (name: string, help: string, read: () => num
     const { bytesIn, bytesOut } = broker.compactionMetrics
     return bytesIn === 0 ? 0 : bytesOut / bytesIn
   })
+}
+
+function addCompactionGauges(gauge: (name: string, help: string, read: () => number) => void, { cleaner }: Broker): void {
+  gauge('compaction_passes', 'Compactions of local logs since the start', () => cleaner.counts.passes)
+  gauge('compaction_failures', 'Compactions of local logs that failed or were given up', () => cleaner.counts.failures)
+  gauge('compaction_read_bytes', 'Bytes read by compaction of local logs', () => cleaner.counts.bytesRead)
+  gauge('compaction_written_bytes', 'Bytes that stayed in compacted local logs', () => cleaner.counts.bytesWritten)
+  gauge('compaction_dropped_records', 'Records that compaction has taken from local logs', () => cleaner.counts.recordsDropped)
+  gauge('compaction_seconds', 'Time that compaction of local logs took', () => cleaner.counts.ms / 1000)
+  gauge('compaction_last_age_seconds', 'Since the last compaction of a local log; -1 before the first', () => cleaner.lastPassAgeMs / 1000)
+  gauge('compaction_map_fill', 'Of the memory for keys, what the last compaction used; 0 to 1', () => cleaner.counts.mapFill)
+  gauge('compaction_dirty_ratio_max', 'Of the dirtiest local log that waits, 0 to 1', () => cleaner.dirtyRatioMax)
 }
 
 function replicaCounts(image: Image): Map<number, number> {

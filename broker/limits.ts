@@ -111,6 +111,14 @@ export const limits = {
     /** Partitions that could not be opened are tried again so often. */
     reopenEveryMs: 10_000,
   },
+  compaction: {
+    /** After a pass that failed. */
+    retryMs: 60_000,
+    /** The thread that compacts ends when it had nothing to do for so long. */
+    idleMs: 60_000,
+    /** A long pass tells how far it is so often. */
+    progressEveryMs: 10_000,
+  },
   tier: {
     /** Each partition's manifest, retention and eviction are looked at so often. */
     tickEveryMs: 10_000,

@@ -6,6 +6,7 @@ import { type Logger as PinoLogger, pino } from 'pino'
 import { Broker } from './broker.ts'
 import { controllerPartition } from './cluster/controller.ts'
 import { sessionsPartition } from './cluster/membership.ts'
+import { CompactionWorkerClient } from './compaction/compaction-worker-client.ts'
 import type { Config } from './config.ts'
 import { addGauges } from './gauges.ts'
 import { Metrics } from './metrics.ts'
@@ -48,6 +49,7 @@ async function run(config: Config, logger: PinoLogger): Promise<void> {
   ])
   const broker = await Broker.start(config, {
     clock: nodeClock, random: nodeRandom, disk: nodeDisk, network: nodeNetwork, logger, metrics, table, tierIo, bootId: bootId(),
+    openCompaction: () => new CompactionWorkerClient(),
     onReplaced: () => die(logger, undefined, `another process has started as broker ${config.id}, or it was unregistered`),
   })
   const http = await serveHttp(config, broker, metrics)

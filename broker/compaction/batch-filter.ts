@@ -8,22 +8,18 @@
 //   a marker            stays while records of its transaction are seen, from the pass after on until its delete horizon
 //   a producer's last   batch stays, if need be without records: its sequence says what the producer may send next
 
+import type { LastOfProducer } from '../log/log-compaction.ts'
 import type { AbortedTransaction } from '../log/sealed-segment.ts'
 import { markerIn } from '../log/marker.ts'
 import { MalformedMessage } from '../protocol/reader.ts'
-import type { RecordBatch } from '../protocol/record-batch.ts'
+import { RecordBatch } from '../protocol/record-batch.ts'
 import type { KeyMap } from './key-map.ts'
 import { openRecords } from './open-records.ts'
 import type { RecordCursor } from './record-cursor.ts'
 import { emptied, KeptRecords } from './rewritten-batch.ts'
 import { CleanedTransactions, type TransactionsAtStart } from './transactions.ts'
 
-/** What a producer that is still remembered wrote last. */
-export interface LastOfProducer {
-  /** Of its last data batch; -1: it has none in this epoch, and its marker is what tells the epoch. */
-  readonly lastDataOffset: number
-  readonly epoch: number
-}
+export type { LastOfProducer } from '../log/log-compaction.ts'
 
 export interface FilterOptions {
   readonly map: Pick<KeyMap, 'get'>
@@ -49,6 +45,8 @@ export interface FilterCounts {
   readonly recordsKept: number
   /** Batches that cannot be opened: they stay as they are. */
   readonly unreadable: number
+  /** The latest delete horizon in what stays, wall clock in milliseconds: behind it another pass has something to remove. -1: none. */
+  readonly latestHorizon: number
 }
 
 /** What becomes of a batch that has no records any more. */
@@ -57,7 +55,7 @@ type Fate = 'goes' | 'stays empty'
 export class BatchFilter {
   readonly #options: FilterOptions
   readonly #transactions: CleanedTransactions
-  readonly #counts = { batchesRead: 0, bytesRead: 0, bytesKept: 0, recordsRead: 0, recordsKept: 0, unreadable: 0 }
+  readonly #counts = { batchesRead: 0, bytesRead: 0, bytesKept: 0, recordsRead: 0, recordsKept: 0, unreadable: 0, latestHorizon: -1 }
   /** Aborted transactions whose entry in an index has to stay, in the order of their markers. */
   readonly abortedKept: AbortedTransaction[] = []
 
@@ -80,8 +78,13 @@ export class BatchFilter {
     this.#counts.bytesRead += batch.length
     this.#counts.recordsRead += batch.recordCount
     const kept = batch.isControl ? this.#filterMarker(batch) : this.#filterData(batch)
-    this.#counts.bytesKept += kept?.length ?? 0
+    if (kept !== undefined) this.#countKept(new RecordBatch(kept))
     return kept
+  }
+
+  #countKept(kept: RecordBatch): void {
+    this.#counts.bytesKept += kept.length
+    if (kept.hasDeleteHorizon) this.#counts.latestHorizon = Math.max(this.#counts.latestHorizon, kept.baseTimestamp)
   }
 
   #filterMarker(batch: RecordBatch): Buffer | undefined {

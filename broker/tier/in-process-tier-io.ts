@@ -1,11 +1,11 @@
 import type { ListedObject, ObjectStore } from '../objects/object-store.ts'
 import { BufferPool } from '../runtime/buffer-pool.ts'
+import { ByteRate } from '../runtime/byte-rate.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Disk } from '../runtime/disk.ts'
 import type { Uuid } from '../runtime/random.ts'
 import { BlockCache } from './block-cache.ts'
 import { BlockFiles } from './block-files.ts'
-import { ByteRate } from './byte-rate.ts'
 import type {
   CompactionCounts, CompactionGroup, CompactionOpening, FilledObject, LearntKeys, ObjectToStore,
 } from './compaction/compaction-io.ts'

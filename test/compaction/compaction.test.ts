@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { BatchFilter, type LastOfProducer } from '../../broker/compaction/batch-filter.ts'
+import { BatchFilter } from '../../broker/compaction/batch-filter.ts'
 import { KeyIndexing } from '../../broker/compaction/key-indexing.ts'
 import { KeyMap } from '../../broker/compaction/key-map.ts'
+import type { LastOfProducer } from '../../broker/log/log-compaction.ts'
 import type { AbortedTransaction } from '../../broker/log/sealed-segment.ts'
 import { compressionNames, RecordBatch } from '../../broker/protocol/record-batch.ts'
 import { recordsOf } from '../../broker/protocol/records.ts'
