@@ -39,6 +39,7 @@ import type { Logger } from './runtime/logger.ts'
 import type { Network } from './runtime/network.ts'
 import { newUuid, type Random } from './runtime/random.ts'
 import type { Table } from './table/table.ts'
+import type { CompactionMetrics } from './tier/compaction/compaction-figures.ts'
 import { Tier, type TierMetrics } from './tier/tier.ts'
 import type { TierIo, TierIoCounts } from './tier/tier-io.ts'
 import { logTierEvent } from './tier-log.ts'
@@ -215,6 +216,10 @@ export class Broker {
 
   get tierMetrics(): TierMetrics {
     return this.#tier.metrics
+  }
+
+  get compactionMetrics(): CompactionMetrics {
+    return this.#tier.compactionMetrics
   }
 
   tierCounts(): Promise<TierIoCounts> {

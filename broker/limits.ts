@@ -144,6 +144,7 @@ export const limits = {
     /** Partitions that are looked at, and held against the bucket, at a time: the table has room for so many requests and others. */
     ticksMax: 64,
     reconcilesMax: 2,
+    compactionsMax: 1,
     sweepEveryMs: 60_000,
     /** Calls that may be under way to the thread that does the tier's work. */
     callsMax: 2_000,
