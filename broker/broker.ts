@@ -17,7 +17,7 @@ import type { Rules } from './cluster/rules.ts'
 import { TopicAdmin } from './cluster/topic-admin.ts'
 import { ClusterMember, type Introduction } from './cluster-member.ts'
 import type { Config } from './config.ts'
-import { coordinatorDirectory, groupSettingsOf, topicsOf } from './coordination.ts'
+import { coordinatorDirectory, groupSettingsOf, openEnlister, topicsOf } from './coordination.ts'
 import type { CoordinatorDirectory } from './coordinator/directory.ts'
 import { Groups } from './coordinator/groups.ts'
 import type { Transactions } from './coordinator/transactions/transactions.ts'
@@ -147,7 +147,7 @@ export class Broker {
     const partitionAdmin = new PartitionAdmin({
       metadata, rulesOf: member.rulesOf, partitionsPerChangeMax: limits.metadata.partitionsPerChangeMax,
     })
-    const { groups, transactions, asking, directory, producerIds } = openCoordinators(
+    const { groups, transactions, enlister, asking, directory, producerIds } = openCoordinators(
       config, runtime, { metadata, brokerConfig, member, router: () => router },
     )
     const router: Router = new Router({
@@ -157,7 +157,7 @@ export class Broker {
           brokerId: config.id, clusterId, get image() { return metadata.image }, metadata, roster: member.roster,
           config: brokerConfig, topicAdmin, partitionAdmin,
         },
-        partitions: fetchContext(config, runtime, { metadata, brokerConfig, partitions, othersKnow: () => member.othersKnow() }),
+        partitions: fetchContext(config, runtime, { metadata, brokerConfig, partitions, enlister, othersKnow: () => member.othersKnow() }),
         producerIds, groups, transactions, coordinators: directory,
         logDirectory: { path: config.data, space: () => disk.space(config.data) },
         onHint: (sequence) => member.hinted(sequence),
@@ -277,8 +277,9 @@ function openCoordinators(config: Config, runtime: Runtime, { metadata, brokerCo
   const asking = new Asking({ clock, brokerId: config.id, member, router })
   const groups = openGroups(runtime, { metadata, brokerConfig, directory })
   const transactions = openTransactions({ ...runtime, metadata, brokerConfig, directory, producerIds, asking })
+  const enlister = openEnlister({ clock, directory, ask: asking.ask })
   followOwners(metadata, { groups, transactions })
-  return { directory, producerIds, asking, groups, transactions }
+  return { directory, producerIds, asking, enlister, groups, transactions }
 }
 
 function openGroups(
@@ -343,11 +344,13 @@ function storageOf(
 
 function fetchContext(
   config: Config, { clock, random, logger }: Runtime,
-  of: Pick<FetchContext, 'partitions' | 'othersKnow'> & { readonly metadata: MetadataLog; readonly brokerConfig: BrokerConfig },
+  of: Pick<FetchContext, 'partitions' | 'othersKnow' | 'enlister'> & {
+    readonly metadata: MetadataLog; readonly brokerConfig: BrokerConfig
+  },
 ): FetchContext {
-  const { metadata, brokerConfig, partitions, othersKnow } = of
+  const { metadata, brokerConfig, partitions, othersKnow, enlister } = of
   return {
-    brokerId: config.id, clock, partitions, othersKnow, turnedAway: new TurnedAway(limits.turnedAway),
+    brokerId: config.id, clock, partitions, othersKnow, enlister, turnedAway: new TurnedAway(limits.turnedAway),
     get image() {
       return metadata.image
     },

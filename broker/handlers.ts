@@ -22,6 +22,7 @@ import { describeProducers } from './api/describe-producers.ts'
 import { describeTopicPartitions } from './api/describe-topic-partitions.ts'
 import { describeTransactions } from './api/describe-transactions.ts'
 import { electLeaders } from './api/elect-leaders.ts'
+import { endTxnOffsets } from './api/end-txn-offsets.ts'
 import { endTxn } from './api/end-txn.ts'
 import { fetch, type FetchContext } from './api/fetch.ts'
 import { findCoordinator } from './api/find-coordinator.ts'
@@ -44,7 +45,9 @@ import { offsetFetch } from './api/offset-fetch.ts'
 import { offsetForLeaderEpoch } from './api/offset-for-leader-epoch.ts'
 import { produce } from './api/produce.ts'
 import { syncGroup } from './api/sync-group.ts'
+import { txnOffsetCommit } from './api/txn-offset-commit.ts'
 import { unregisterBroker } from './api/unregister-broker.ts'
+import { writeTxnMarkers } from './api/write-txn-markers.ts'
 import type { CoordinatorDirectory } from './coordinator/directory.ts'
 import type { Groups } from './coordinator/groups.ts'
 import type { Transactions } from './coordinator/transactions/transactions.ts'
@@ -83,6 +86,8 @@ export function handlersOf(served: Served): readonly Handler[] {
     joinGroup(groups), syncGroup(groups), heartbeat(groups), leaveGroup(groups),
     consumerGroupHeartbeat(groups), consumerGroupDescribe(groups),
     offsetCommit(groups), offsetFetch(groups), offsetDelete(groups),
+    txnOffsetCommit(groups, partitions.enlister), endTxnOffsets(groups),
+    writeTxnMarkers(partitions, { timeoutMs: limits.replication.markerTimeoutMs }),
     listGroups(groups), describeGroups(groups), deleteGroups(groups),
     metadataHint((sequence) => served.onHint(sequence)),
     apiVersions(served.apis),

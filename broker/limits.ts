@@ -38,6 +38,17 @@ export const limits = {
     /** Producers whose first batch to a partition was refused, and may come behind the next one. */
     producersMax: 10_000,
   },
+  enlisting: {
+    /** Of one question to a coordinator, questions under way to one, and partitions that wait for the next. */
+    transactionsPerAskMax: 500,
+    asksInFlightMax: 8,
+    waitingMax: 20_000,
+    /** Until the outcome of a question counts as unknown: above what a table that is slow takes for a write. */
+    askTimeoutMs: 5_000,
+    /** As Kafka's add.partitions.to.txn.retry.backoff.ms and .max.ms. */
+    retryMs: 20,
+    retryMsMax: 100,
+  },
   metadata: {
     itemCharactersMax: 300 * KiB,
     changeAttemptsMax: 20,
@@ -99,6 +110,8 @@ export const limits = {
     /** Changes of in-sync replicas: tried again after, and partitions in one. */
     changeRetryMs: 500,
     changePartitionsMax: 2_000,
+    /** Until markers are on every in-sync replica; then their coordinator writes them once more. */
+    markerTimeoutMs: 5_000,
   },
   groups: defaultGroupLimits,
   transactions: defaultTransactionLimits,
