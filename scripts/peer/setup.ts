@@ -96,6 +96,12 @@ function installKafka(): void {
   ])
 }
 
+function installOlderClients(): void {
+  rmSync(places.olderClients, { recursive: true, force: true })
+  const artifact = `org.apache.kafka:kafka-clients:${versions.olderKafkaClients}`
+  run('mvn', ['-q', '-B', 'dependency:copy', `-Dartifact=${artifact}`, `-DoutputDirectory=${places.olderClients}`])
+}
+
 function writeToolScripts(): void {
   const directory = join(places.kafkaHome, 'bin')
   mkdirSync(directory, { recursive: true })
@@ -192,6 +198,12 @@ const steps: readonly Step[] = [
     madeFrom: () => digest('scripts/peer/pom.xml'),
     result: () => existsSync(kafkaClientsJar),
     carryOut: installKafka,
+  },
+  {
+    name: 'older clients',
+    madeFrom: () => versions.olderKafkaClients,
+    result: () => existsSync(places.olderClients),
+    carryOut: installOlderClients,
   },
   {
     name: 'kafka tools',
