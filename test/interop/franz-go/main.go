@@ -1,4 +1,4 @@
-// The agent (test/interop/agent.ts) for franz-go: franz-go-clients BOOTSTRAP
+// The agent (test/interop/agent.ts) for franz-go: franz-go-clients BOOTSTRAP. Also franz-go-clients pipeline OPTIONS.
 package main
 
 import (
@@ -355,6 +355,9 @@ func obey(q request) (answer map[string]any, err error) {
 
 func main() {
 	bootstrap = os.Args[len(os.Args)-1]
+	if len(os.Args) > 2 && os.Args[1] == "pipeline" {
+		runPipeline(os.Args[2])
+	}
 	input := bufio.NewScanner(os.Stdin)
 	input.Buffer(nil, 64<<20)
 	for input.Scan() {
