@@ -12,6 +12,9 @@ export interface KillableCluster {
   dispose(): Promise<void>
 }
 
+/** By itself Apache Kafka looks every ten seconds for transactions that are over their time. */
+const promptness = { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': '1000' }
+
 /** As many brokers as are asked for, ours or Apache Kafka's, each of which can be killed and started again. */
 export async function startCluster(
   { brokers: count, isApacheKafka }: { readonly brokers: number; readonly isApacheKafka: boolean },
@@ -25,7 +28,7 @@ export async function startCluster(
     return { brokers: cluster.brokers, addresses: [...cluster.brokers.values()].map(({ bootstrap }) => bootstrap), dispose: () => cluster.dispose() }
   }
   const directory = mkdtempSync(join(tmpdir(), 'apache-kafka-'))
-  const cluster = await (await ApacheKafkaCluster.create({ directory, ids, heap: '512M', settings })).start()
+  const cluster = await (await ApacheKafkaCluster.create({ directory, ids, heap: '512M', settings: { ...settings, ...promptness } })).start()
   return {
     brokers: cluster.brokers, addresses: [...cluster.brokers.values()].map(({ bootstrap }) => bootstrap),
     async dispose() {

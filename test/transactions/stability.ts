@@ -1,5 +1,6 @@
 // Whether transactions get stuck: the last stable offset of each partition is looked at all the time. Where it stays for
-// longer than a transaction's timeout and what the coordinator may take to see to it, somebody was forgotten.
+// longer than a transaction's timeout and what the coordinator may take to see to it, somebody was forgotten. Time in which
+// nobody can be asked, since the only broker was killed, does not count.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Ends, endsOf } from '../support/committed-records.ts'
@@ -20,7 +21,7 @@ export class Stability {
   longestMs = 0
   samples = 0
   readonly #options: StabilityOptions
-  readonly #since = new Map<number, { readonly offset: number; readonly at: number }>()
+  readonly #since = new Map<number, { readonly offset: number; stuckMs: number; at: number }>()
   readonly #stopping = new AbortController()
   readonly #loop: Promise<void>
 
@@ -61,18 +62,22 @@ export class Stability {
   }
 
   #note(partition: number, ends: Ends | undefined): void {
-    if (ends === undefined) return
-    this.samples++
     const now = performance.now()
     const before = this.#since.get(partition)
+    if (ends === undefined) {
+      if (before !== undefined) before.at = now
+      return
+    }
+    this.samples++
     if (ends.lastStable === ends.high) this.#since.delete(partition)
-    else if (before?.offset !== ends.lastStable) this.#since.set(partition, { offset: ends.lastStable, at: now })
+    else if (before?.offset !== ends.lastStable) this.#since.set(partition, { offset: ends.lastStable, stuckMs: 0, at: now })
     else {
-      const stuckMs = now - before.at
-      this.longestMs = Math.max(this.longestMs, stuckMs)
-      if (stuckMs <= this.#options.stuckMsMax) return
-      this.violations.push(`stuck: partition ${partition} is stable to ${ends.lastStable} of ${ends.high} since ${Math.round(stuckMs)} ms`)
-      this.#since.delete(partition)
+      before.stuckMs += now - before.at
+      before.at = now
+      this.longestMs = Math.max(this.longestMs, before.stuckMs)
+      if (before.stuckMs <= this.#options.stuckMsMax) return
+      this.violations.push(`stuck: partition ${partition} is stable to ${ends.lastStable} of ${ends.high} since ${Math.round(before.stuckMs)} ms`)
+      before.stuckMs = 0
     }
   }
 }
