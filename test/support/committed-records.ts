@@ -31,7 +31,7 @@ interface Leader {
 const bytesMax = 4 << 20
 
 /** Rejects where nobody leads, or the first address does not answer; nothing is tried twice. */
-async function leaderOf(bootstrap: string, { topic, partition }: PartitionPlace): Promise<Leader> {
+export async function leaderOf(bootstrap: string, { topic, partition }: PartitionPlace): Promise<Leader> {
   const wire = await WireClient.connect(bootstrap.split(',')[0]!)
   try {
     const { brokers, topics: [found] } = await wire.call(metadataApi, {

@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Producer } from 'kafkajs'
 import { kafkaOf } from '../../clients/kafkajs-client.ts'
 import { committedRecords, startsOf } from '../../support/committed-records.ts'
+import { ExactProducer } from '../../support/exact-producer.ts'
 import { brokerCount } from '../../support/test-broker.ts'
 import { type KillableCluster, startCluster } from '../../transactions/cluster.ts'
 import { type Answer, answerTo, differences, type InputRecord, makeInput, partitions } from './input.ts'
@@ -35,36 +35,32 @@ describe('Kafka Streams applications', () => {
   const later = input.live.slice(live.length)
   let cluster: KillableCluster
   let instances: readonly StreamsInstance[] = []
-  let producer: Producer
+  let producer: ExactProducer
 
   before(async () => {
     cluster = await startCluster({ brokers: brokerCount, isApacheKafka })
-    const kafka = kafkaOf(cluster.addresses.join(','))
-    const admin = kafka.admin()
+    const admin = kafkaOf(cluster.addresses.join(',')).admin()
     await admin.connect()
     const replicationFactor = Math.min(3, brokerCount)
     await admin.createTopics({ topics: [...inputTopics, ...outputTopics].map((topic) => ({ topic, numPartitions: partitions, replicationFactor })), waitForLeaders: true })
     await admin.disconnect()
-    producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, retry: { retries: 30 } })
-    await producer.connect()
+    producer = await ExactProducer.open(cluster.addresses)
     instances = ['one', 'other'].map((name) => new StreamsInstance({
       bootstrap: cluster.addresses.join(','), applicationId, stateDirectory: join(scratch, name), replicationFactor, topicConfigs,
     }))
   })
   after(async () => {
     await Promise.all(instances.map((instance) => instance.kill()))
-    await producer?.disconnect()
+    producer?.close()
     await cluster?.dispose()
     rmSync(scratch, { recursive: true, force: true })
   })
 
   async function send(records: readonly InputRecord[]): Promise<void> {
-    const byTopic = Map.groupBy(records, ({ topic }) => topic)
-    await producer.sendBatch({
-      topicMessages: [...byTopic].map(([topic, of]) => ({
-        topic, messages: of.map(({ partition, key, value, timestamp }) => ({ partition, key, value, timestamp: String(timestamp) })),
-      })),
-    })
+    const byPartition = Map.groupBy(records, ({ topic, partition }) => `${topic} ${partition}`)
+    await Promise.all([...byPartition.values()].map(([first, ...rest]) => producer.send(first!, [first!, ...rest].map(
+      ({ key, value, timestamp }) => ({ key: Buffer.from(key), value: Buffer.from(value), timestamp }),
+    ))))
   }
 
   async function results(): Promise<Answer> {
@@ -100,7 +96,7 @@ describe('Kafka Streams applications', () => {
         await send(live.slice(start, Math.min(start + 1000, (step + 1) * each)))
         await sleep(100)
       }
-      await sleep(4000)
+      await sleep(isApacheKafka ? 15_000 : 4_000)
       if (step % 2 === 0) {
         const victim = instances[kills.instances++ % instances.length]!
         await victim.kill()
