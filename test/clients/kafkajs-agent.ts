@@ -37,7 +37,11 @@ async function open(transactionalId: string, transactionTimeout: number): Promis
 }
 
 async function join({ group, topic, isolation }: Asked): Promise<void> {
-  const consumer = kafka.consumer({ groupId: group, maxWaitTimeInMs: 100, readUncommitted: isolation !== 'read_committed' })
+  const consumer = kafka.consumer({
+    groupId: group, maxWaitTimeInMs: 100, readUncommitted: isolation !== 'read_committed',
+    // When its broker comes back it joins as somebody new, and waits for the one that it was.
+    sessionTimeout: 6000, heartbeatInterval: 500,
+  })
   await consumer.connect()
   await consumer.subscribe({ topic, fromBeginning: true })
   await consumer.run({
