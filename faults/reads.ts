@@ -1,10 +1,9 @@
 import { ErrorCode } from '../broker/protocol/error-code.ts'
 import { fetchApi } from '../broker/protocol/messages/fetch.ts'
 import { listOffsetsApi } from '../broker/protocol/messages/list-offsets.ts'
-import { batchesIn, type RecordBatch } from '../broker/protocol/record-batch.ts'
+import { batchesIn } from '../broker/protocol/record-batch.ts'
+import { logged, sightingsIn } from '../sim/check/batches.ts'
 import type { Listing, LoggedBatch, Place, Sighting } from '../sim/check/history.ts'
-import { nameOf } from '../sim/check/values.ts'
-import { recordsIn } from '../test/support/record-batches.ts'
 import type { WireClient } from '../test/support/wire-client.ts'
 
 export interface TopicPlace extends Place {
@@ -58,17 +57,4 @@ export async function endFrom(
   }, { timeoutMs: answerMsMax })
   const found = topic?.partitions[0]
   return { error: found?.errorCode ?? ErrorCode.UNKNOWN_SERVER_ERROR, offset: found?.offset ?? -1 }
-}
-
-function sightingsIn(batch: RecordBatch): Sighting[] {
-  try {
-    return recordsIn(batch).map(({ offset, value }) => ({ offset, value: nameOf(value) }))
-  } catch {
-    // Empty values are what the checker looks for.
-    return [{ offset: batch.baseOffset, value: '' }]
-  }
-}
-
-function logged({ baseOffset, recordCount, leaderEpoch, producerId, producerEpoch, baseSequence }: RecordBatch): LoggedBatch {
-  return { baseOffset, recordCount, leaderEpoch, producerId, producerEpoch, baseSequence }
 }

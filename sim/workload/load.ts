@@ -2,6 +2,7 @@
 
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
 import { metadataApi } from '../../broker/protocol/messages/metadata.ts'
+import { logged } from '../check/batches.ts'
 import type { FinalLog, LoggedBatch, Place, Sighting } from '../check/history.ts'
 import type { RunOptions } from '../options.ts'
 import type { Actor } from './actor.ts'
@@ -162,11 +163,9 @@ async function readBetween(
       continue
     }
     records.push(...answer.records)
-    for (const { baseOffset, recordCount, leaderEpoch, producerId, producerEpoch, baseSequence } of answer.batches) {
-      if (baseOffset >= offset) batches.push({ baseOffset, recordCount, leaderEpoch, producerId, producerEpoch, baseSequence })
-    }
-    offset = (answer.records.at(-1)?.offset ?? offset - 1) + 1
-    if (answer.records.length === 0) await client.think(200)
+    batches.push(...answer.batches.filter(({ baseOffset }) => baseOffset >= offset).map(logged))
+    if (answer.next === offset) await client.think(200)
+    offset = answer.next
   }
   return { records, batches }
 }
