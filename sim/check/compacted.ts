@@ -140,15 +140,15 @@ function* checkSkips(polls: readonly Poll[], known: Known): Generator<Violation>
   const next = new Map<string, number>()
   for (const poll of polls) {
     const { consumer, records, endedAt } = poll
-    let expected = next.get(consumer)
+    let expected = next.get(consumer) ?? poll.fetchOffset
     for (const { offset } of records) {
-      for (let skipped = expected ?? offset; skipped < offset; skipped++) {
+      for (let skipped = expected; skipped < offset; skipped++) {
         const placed = known.at(skipped)
         if (placed === undefined || known.mayBeGone(placed, endedAt)) continue
         yield { rule: 'gap', about: `${consumer} was not shown ${at(poll, skipped)}: '${placed.value}', the newest of key ${placed.key} then` }
       }
       expected = offset + 1
     }
-    if (expected !== undefined) next.set(consumer, expected)
+    next.set(consumer, expected)
   }
 }
