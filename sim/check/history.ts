@@ -83,9 +83,9 @@ export interface Poll extends Span, Place {
   readonly lastStable?: number
 }
 
-/** One question for an end of a partition. */
+/** One question for an end of a partition. Stable: the latest for who reads committed records only. */
 export interface Listing extends Span, Place {
-  readonly which: 'earliest' | 'latest'
+  readonly which: 'earliest' | 'latest' | 'stable'
   readonly offset: number
 }
 

@@ -108,7 +108,7 @@ export function* checkEnds(history: History): Generator<Violation> {
   const answered = Map.groupBy(listings, (one) => `${keyOf(one)}/${one.which}`)
   for (const of of answered.values()) {
     // A new leader may not have heard yet of the last records that retention took: they are there once more, and go again.
-    if (history.isAlone || of[0]!.which === 'latest') yield* checkMonotonic(of)
+    if (history.isAlone || of[0]!.which !== 'earliest') yield* checkMonotonic(of)
   }
   for (const listing of listings) {
     const end = endBefore(acknowledged.get(keyOf(listing)), listing.invokedAt)
@@ -138,7 +138,7 @@ function* checkFinalEnds(history: History): Generator<Violation> {
       yield { rule: 'trimmed early', about: `${at(final, 0)} to ${final.earliest} are gone, and nothing is to be deleted` }
     }
     for (const { offset, which } of history.listings.filter((one) => keyOf(one) === keyOf(final) && one.endedAt < final.readAt)) {
-      if (offset > (which === 'latest' ? final.latest : history.isAlone ? final.earliest : Infinity)) {
+      if (offset > (which !== 'earliest' ? final.latest : history.isAlone ? final.earliest : Infinity)) {
         yield { rule: 'stale', about: `the ${which} of ${at(final, offset)} went back in the end` }
       }
     }
