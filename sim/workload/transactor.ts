@@ -35,7 +35,7 @@ export interface Written {
   readonly fillerBytes: number
 }
 
-interface Session {
+export interface Session {
   readonly producerId: number
   readonly producerEpoch: number
 }
@@ -65,6 +65,16 @@ export class Transactor {
   constructor(reach: Reach, options: TransactorOptions) {
     this.#reach = reach
     this.#options = options
+  }
+
+  /** What it believes to be; undefined: it has to ask. */
+  get session(): Session | undefined {
+    return this.#session
+  }
+
+  /** The name of what is open. */
+  get transaction(): string | undefined {
+    return this.#open?.name
   }
 
   get hasSession(): boolean {
