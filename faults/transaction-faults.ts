@@ -15,10 +15,11 @@ import { observe } from './metadata.ts'
 import { TcpProxy } from './proxy.ts'
 import { RealReach } from './reach.ts'
 import { endFrom, type TopicPlace } from './reads.ts'
-import { timeoutMs } from './transactions.ts'
 
 const deathMsMax = 2_000
 const silenceMsMax = 4_000
+/** Above what it takes until somebody else coordinates: what is shown here is not that it is aborted. */
+const timeoutMs = 30_000
 
 /** One that does what it is told, step by step. */
 class Scripted {
@@ -232,6 +233,8 @@ async function lateAfterEnd(scene: Scene, { scripted, count }: Omit<Late, 'asked
   const held = await Held.open(scene, { coordinator: await scripted.coordinator(), place })
   const batch = produceLate(scene, { held, place, scripted, base: 2, version: 11 })
   await scripted.end('commit')
+  // Until then the leader would be told to ask again.
+  await sleep(500)
   held.letGo()
   count('old Produce', await batch)
   await held.close()
