@@ -6,11 +6,11 @@ import { ErrorCode } from './protocol/error-code.ts'
 import type { LeaderTerm } from './replication/leader-term.ts'
 import type { Partition } from './replication/partition.ts'
 
+type AddGauge = (name: string, help: string, read: () => number | Promise<number>) => void
+
 /** What /metrics shows of a broker's state; read when it is asked for. */
 export function addGauges(metrics: Metrics, broker: Broker): void {
-  const gauge = (
-    name: string, help: string, read: () => number | Promise<number>
-  ) => metrics.gauge({ name: `longtail_${name}`, help, read })
+  const gauge: AddGauge = (name, help, read) => metrics.gauge({ name: `longtail_${name}`, help, read })
   gauge('connections', 'Connections that stand', () => broker.connections)
   gauge('partitions', 'Partitions that are served', () => broker.partitionCounts.online)
   gauge('partitions_offline', 'Partitions that could not be opened, or whose log has stopped', () => broker.partitionCounts.offline)
@@ -29,6 +29,7 @@ export function addGauges(metrics: Metrics, broker: Broker): void {
     read: () => [...replicaCounts(broker.image)].map(([id, value]) => ({ labels: { broker: String(id) }, value })),
   })
   gauge('session_held', '1 where this broker\'s session holds', () => Number(broker.hasSession))
+  addTransactionGauges(gauge, broker.transactions)
   gauge('hot_bytes', 'Bytes of recent batches that are kept in memory', () => broker.hotBytes)
   gauge('tier_uploaded_bytes', 'Bytes uploaded since the start', () => broker.tierMetrics.uploadedBytes)
   gauge('tier_uploaded_segments', 'Segments uploaded since the start', () => broker.tierMetrics.uploadedSegments)
@@ -52,6 +53,15 @@ export function addGauges(metrics: Metrics, broker: Broker): void {
   perPartition('in_sync_replicas', 'In-sync replicas, where this broker leads; else 0', ({ term }) => term?.state.isr.length ?? 0)
   perPartition('high_watermark', 'The first offset that cannot be read yet', (partition) => partition.highWatermark)
   perPartition('tier_bytes', 'Bytes in the object store', (partition) => partition.tier?.bytes ?? 0)
+}
+
+function addTransactionGauges(gauge: AddGauge, transactions: Broker['transactions']): void {
+  gauge('transactional_ids', 'Transactional ids that this broker coordinates and has in memory', () => transactions.size)
+  gauge('transactions_open', 'Of those, with an open transaction', () => transactions.openCount)
+  gauge('transactions_timed_out', 'Transactions that were aborted since the start because their time was over', () =>
+    transactions.timeoutCount)
+  gauge('transaction_markers_waiting', 'Partitions and groups that are still to be told how a transaction has ended', () =>
+    transactions.untoldCount)
 }
 
 function replicaCounts(image: Image): Map<number, number> {

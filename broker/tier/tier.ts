@@ -45,7 +45,7 @@ export const tierLimits: TierLimits = {
   readsWaitingMax: 1000,
   readAheadBytes: 8 * mebibyte,
   coldBytesPerSecondMin: 16 * mebibyte,
-  coldBytesPerSecondFirst: 64 * mebibyte,
+  coldBytesPerSecondFirst: 32 * mebibyte,
   coldBytesPerSecondMax: 4096 * mebibyte,
   coldLatenessMsMax: 3,
   damageHoldMs: 30_000,
