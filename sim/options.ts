@@ -63,7 +63,7 @@ export function optionsOf({ seed, mode = 'safety', minutes = 2, brokers = 1, fau
     durability: isReplicated && clusterDice.chance(0.4) ? 'replicated' : 'fsync',
     fragile: isReplicated ? clusterDice.between(1, brokers) : 0,
     moveMs: brokers > 1 ? clusterDice.pick([0, 0, 200, 1_500]) : 0,
-    hasTransactions: loadDice.chance(0),
+    hasTransactions: loadDice.chance(0.5),
     compacted: loadDice.pick(['none', 'local', 'tiered']),
     without,
   }
