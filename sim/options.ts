@@ -1,4 +1,4 @@
-import type { Rule } from '../broker/cluster/rules.ts'
+import type { AnyRule } from '../broker/cluster/rules.ts'
 import { SeededRandom } from '../test/support/seeded-random.ts'
 import { chosenFaults, type FaultName } from './faults.ts'
 
@@ -29,8 +29,8 @@ export interface RunOptions {
   readonly hasTransactions: boolean
   /** A compacted topic: on local disks alone, or in the object store as well. */
   readonly compacted: 'none' | 'local' | 'tiered'
-  /** Rules of replication that the brokers do not keep: each is to be noticed. */
-  readonly without: readonly Rule[]
+  /** Rules that the brokers do not keep: each is to be noticed. */
+  readonly without: readonly AnyRule[]
 }
 
 export interface GivenOptions {
@@ -40,7 +40,7 @@ export interface GivenOptions {
   readonly brokers?: number
   /** Instead of those that the seed chooses. */
   readonly faults?: readonly FaultName[]
-  readonly without?: readonly Rule[]
+  readonly without?: readonly AnyRule[]
 }
 
 /** Swarm testing: each seed has some of the faults and a load of its own, so that no fault hides another one. */
