@@ -298,11 +298,11 @@ function openCoordinators(config: Config, runtime: Runtime, { metadata, brokerCo
 }
 
 function openGroups(
-  { table, clock, random, logger }: Runtime,
+  { table, clock, random, logger, rules }: Runtime,
   { metadata, brokerConfig, directory }: { metadata: MetadataLog; brokerConfig: BrokerConfig; directory: CoordinatorDirectory },
 ): Groups {
   const groups = new Groups({
-    table, clock, random, logger, directory, topics: topicsOf(metadata), limits: limits.groups,
+    table, clock, random, logger, directory, topics: topicsOf(metadata), limits: limits.groups, rules,
     settings: groupSettingsOf(brokerConfig, () => metadata.image),
   })
   return groups

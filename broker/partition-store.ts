@@ -165,7 +165,8 @@ export class PartitionStore {
     void term?.tiered.close()
     const tiered = tier.open(logSource({
       log, topicId, topicName, partition: partition.partition, leaderEpoch, isFollower,
-      highWatermark: () => partition.highWatermark, config: () => tierConfigOf(config.topic(topicName)),
+      highWatermark: () => partition.highWatermark, isDecidedOnly: partition.isKept('what is open stays on the disk'),
+      config: () => tierConfigOf(config.topic(topicName)),
     }))
     partition.tier = new ColdTierView(
       tiered, (error) => logger.warn({ partition: tiered.name, cause: error }, 'the tier could not be searched')

@@ -10,12 +10,14 @@ export interface LogSourceOptions {
   readonly leaderEpoch: number
   readonly isFollower: boolean
   highWatermark(): number
+  /** Only what is decided leaves the disk; always, but in tests. */
+  readonly isDecidedOnly?: boolean
   config(): TierConfig
 }
 
 /** A log on local disk as the tier sees it, for one term. Only what is durable here counts as there. */
 export function logSource(options: LogSourceOptions): TierSource {
-  const { log, topicId, topicName, partition, leaderEpoch, isFollower, highWatermark, config } = options
+  const { log, topicId, topicName, partition, leaderEpoch, isFollower, highWatermark, isDecidedOnly = true, config } = options
   return {
     topicId, topicName, partition, leaderEpoch, isFollower, config,
     get logStartOffset() {
@@ -25,7 +27,7 @@ export function logSource(options: LogSourceOptions): TierSource {
       return log.localStartOffset
     },
     get lastStableOffset() {
-      return log.lastStableOffset(highWatermark())
+      return isDecidedOnly ? log.lastStableOffset(highWatermark()) : highWatermark()
     },
     get endOffset() {
       return log.durableEndOffset
