@@ -16,10 +16,14 @@ import { ProducerIds } from './cluster/producer-ids.ts'
 import type { Rules } from './cluster/rules.ts'
 import { TopicAdmin } from './cluster/topic-admin.ts'
 import { ClusterMember, type Introduction } from './cluster-member.ts'
+import type { CompactionIo } from './compaction/compaction-io.ts'
+import { InProcessCompaction } from './compaction/in-process-compaction.ts'
+import type { LogCleaner } from './compaction/log-cleaner.ts'
 import type { Config } from './config.ts'
 import { coordinatorDirectory, groupSettingsOf, openEnlister, topicsOf } from './coordination.ts'
 import type { CoordinatorDirectory } from './coordinator/directory.ts'
 import { Groups } from './coordinator/groups.ts'
+import type { Transactions } from './coordinator/transactions/transactions.ts'
 import { handlersOf } from './handlers.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { limits } from './limits.ts'
@@ -35,9 +39,11 @@ import type { Logger } from './runtime/logger.ts'
 import type { Network } from './runtime/network.ts'
 import { newUuid, type Random } from './runtime/random.ts'
 import type { Table } from './table/table.ts'
+import type { CompactionMetrics } from './tier/compaction/compaction-figures.ts'
 import { Tier, type TierMetrics } from './tier/tier.ts'
 import type { TierIo, TierIoCounts } from './tier/tier-io.ts'
 import { logTierEvent } from './tier-log.ts'
+import { Asking, openTransactions } from './transaction-coordination.ts'
 
 /** The machine, as a broker sees it. */
 export interface Runtime {
@@ -49,6 +55,8 @@ export interface Runtime {
   readonly metrics: Metrics
   readonly table: Table
   readonly tierIo: TierIo
+  /** Compacts logs in a thread of its own. Not given: in this one. */
+  readonly openCompaction?: () => CompactionIo
   /** Of the system's present run, where it says: what was not synced outlives the process, and not the system. */
   readonly bootId?: string | undefined
   /** Rules of replication that are not kept: for tests of what checks them. */
@@ -66,6 +74,8 @@ export class Broker {
   readonly #tier: Tier
   readonly #store: PartitionStore
   readonly #groups: Groups
+  readonly #transactions: Transactions
+  readonly #asking: Asking
   readonly #member: ClusterMember
 
   private constructor(parts: {
@@ -77,6 +87,8 @@ export class Broker {
     readonly tier: Tier
     readonly store: PartitionStore
     readonly groups: Groups
+    readonly transactions: Transactions
+    readonly asking: Asking
     readonly member: ClusterMember
   }) {
     this.clusterId = parts.clusterId
@@ -87,6 +99,8 @@ export class Broker {
     this.#tier = parts.tier
     this.#store = parts.store
     this.#groups = parts.groups
+    this.#transactions = parts.transactions
+    this.#asking = parts.asking
     this.#member = parts.member
   }
 
@@ -139,10 +153,9 @@ export class Broker {
     const partitionAdmin = new PartitionAdmin({
       metadata, rulesOf: member.rulesOf, partitionsPerChangeMax: limits.metadata.partitionsPerChangeMax,
     })
-    const othersKnow = () => member.othersKnow()
-    const directory = coordinatorDirectory({ brokerId: config.id, image: () => metadata.image, ...member.around, othersKnow })
-    const enlister = openEnlister({ clock, directory, ask: member.ask })
-    const groups = openGroups(runtime, { metadata, brokerConfig, directory })
+    const { groups, transactions, enlister, asking, directory, producerIds } = openCoordinators(
+      config, runtime, { metadata, brokerConfig, member, router: () => router },
+    )
     const router: Router = new Router({
       clock,
       handlers: handlersOf({
@@ -150,9 +163,8 @@ export class Broker {
           brokerId: config.id, clusterId, get image() { return metadata.image }, metadata, roster: member.roster,
           config: brokerConfig, topicAdmin, partitionAdmin,
         },
-        partitions: fetchContext(config, runtime, { metadata, brokerConfig, partitions, othersKnow, enlister }),
-        producerIds: new ProducerIds({ table, ...limits.producerIds }),
-        groups, coordinators: directory,
+        partitions: fetchContext(config, runtime, { metadata, brokerConfig, partitions, enlister, othersKnow: () => member.othersKnow() }),
+        producerIds, groups, transactions, coordinators: directory,
         logDirectory: { path: config.data, space: () => disk.space(config.data) },
         onHint: (sequence) => member.hinted(sequence),
         apis: () => router.apis,
@@ -160,7 +172,8 @@ export class Broker {
       ...routerEvents(logger, metrics),
     })
     const housekeeping = new Housekeeping({ clock, logger, metadata, partitions, store, tier, member })
-    return { broker: new Broker({ clusterId, runtime, server, partitions, housekeeping, tier, store, groups, member }), router }
+    const parts = { clusterId, runtime, server, partitions, housekeeping, tier, store, groups, transactions, asking, member }
+    return { broker: new Broker(parts), router }
   }
 
   /** Where clients connect. */
@@ -196,8 +209,17 @@ export class Broker {
     return this.#member.around.hasSession()
   }
 
+  /** What this broker coordinates. */
+  get transactions(): Pick<Transactions, 'openCount' | 'timeoutCount' | 'untoldCount' | 'size'> {
+    return this.#transactions
+  }
+
   get tierMetrics(): TierMetrics {
     return this.#tier.metrics
+  }
+
+  get compactionMetrics(): CompactionMetrics {
+    return this.#tier.compactionMetrics
   }
 
   tierCounts(): Promise<TierIoCounts> {
@@ -208,14 +230,21 @@ export class Broker {
     return this.#store.hotBytes
   }
 
+  get cleaner(): LogCleaner {
+    return this.#store.cleaner
+  }
+
   /** Answers what has arrived, then closes everything in the order that makes the next start quick. */
   async stop(): Promise<void> {
     // First, so that clients hear where to go on while they are still answered here.
     await this.#member.leave()
     this.#groups.close()
+    this.#transactions.close()
     await this.#server.close(limits.net.closeGraceMs)
     await this.#housekeeping.stop()
+    await this.#store.cleaner.stop()
     await this.#member.stop()
+    this.#asking.close()
     await this.#partitions.close()
     await this.#tier.close()
     await this.#runtime.tierIo.close()
@@ -247,21 +276,50 @@ async function intactness(config: Config, { disk, bootId }: Runtime, partitions:
   }
 }
 
+interface Coordination {
+  readonly metadata: MetadataLog
+  readonly brokerConfig: BrokerConfig
+  readonly member: ClusterMember
+  router(): Router
+}
+
+function openCoordinators(config: Config, runtime: Runtime, { metadata, brokerConfig, member, router }: Coordination) {
+  const { clock, table } = runtime
+  const directory = coordinatorDirectory({
+    brokerId: config.id, image: () => metadata.image, hasSession: member.around.hasSession, othersKnow: () => member.othersKnow(),
+  })
+  const producerIds = new ProducerIds({ table, ...limits.producerIds })
+  const asking = new Asking({ clock, brokerId: config.id, member, router })
+  const groups = openGroups(runtime, { metadata, brokerConfig, directory })
+  const transactions = openTransactions({ ...runtime, metadata, brokerConfig, directory, producerIds, asking })
+  const enlister = openEnlister({ clock, directory, ask: asking.ask })
+  followOwners(metadata, { groups, transactions })
+  return { directory, producerIds, asking, enlister, groups, transactions }
+}
+
 function openGroups(
-  { table, clock, random, logger }: Runtime,
+  { table, clock, random, logger, rules }: Runtime,
   { metadata, brokerConfig, directory }: { metadata: MetadataLog; brokerConfig: BrokerConfig; directory: CoordinatorDirectory },
 ): Groups {
   const groups = new Groups({
-    table, clock, random, logger, directory, topics: topicsOf(metadata), limits: limits.groups,
+    table, clock, random, logger, directory, topics: topicsOf(metadata), limits: limits.groups, rules,
     settings: groupSettingsOf(brokerConfig, () => metadata.image),
   })
-  let brokers = metadata.image.brokers
+  return groups
+}
+
+/** Coordinators let go of what others own by now, and look for what is theirs; from now on. */
+function followOwners(metadata: MetadataLog, { groups, transactions }: { groups: Groups; transactions: Transactions }): void {
+  let { brokers } = metadata.image
   metadata.onChange((image) => {
-    if (!hasSameServing(brokers, image.brokers)) groups.releaseForeign()
+    if (!hasSameServing(brokers, image.brokers)) {
+      groups.releaseForeign()
+      transactions.ownersChanged()
+    }
     brokers = image.brokers
   })
   groups.start()
-  return groups
+  transactions.start()
 }
 
 function hasSameServing(before: Image['brokers'], after: Image['brokers']): boolean {
@@ -284,7 +342,7 @@ function routerEvents(logger: Logger, metrics: Metrics): Pick<RouterOptions, 'on
 }
 
 function storageOf(
-  config: Config, { clock, random, disk, logger, table, tierIo: io }: Runtime,
+  config: Config, { clock, random, disk, logger, table, tierIo: io, openCompaction }: Runtime,
   of: { readonly clusterId: string; readonly brokerConfig: BrokerConfig; readonly member: ClusterMember },
 ): { readonly tier: Tier; readonly store: PartitionStore } {
   const tier = new Tier({
@@ -294,6 +352,7 @@ function storageOf(
   const store = new PartitionStore({
     directory: join(config.data, 'logs'), disk, clock, logger, config: of.brokerConfig, isSynced: config.durability === 'fsync', tier,
     brokerId: config.id, around: of.member.around,
+    openCompaction: openCompaction ?? (() => new InProcessCompaction({ disk, clock })),
     onOutOfSync: (partition) => of.member.onOutOfSync(partition), onRole: (partition) => of.member.onRole(partition),
   })
   return { tier, store }

@@ -4,6 +4,7 @@
 import { strict as assert } from 'node:assert'
 import { brokerSettings } from './cluster/broker-config.ts'
 import { defaultGroupLimits } from './coordinator/group-settings.ts'
+import { defaultTransactionLimits } from './coordinator/transactions/transaction-settings.ts'
 import { producersMax } from './log/producer-state.ts'
 
 const KiB = 1024
@@ -91,6 +92,8 @@ export const limits = {
     refusedAgainMs: 15,
     reconnectMs: 1_000,
     hintTimeoutMs: 5_000,
+    /** Connections to one other broker for questions that are answered soon; more questions than those wait for each other. */
+    askLinksMax: 8,
   },
   replication: {
     waitMsMax: 500,
@@ -111,6 +114,7 @@ export const limits = {
     markerTimeoutMs: 5_000,
   },
   groups: defaultGroupLimits,
+  transactions: defaultTransactionLimits,
   producerIds: {
     blockLength: 1_000,
     attemptsMax: 20,
@@ -124,6 +128,14 @@ export const limits = {
     /** Partitions that could not be opened are tried again so often. */
     reopenEveryMs: 10_000,
   },
+  compaction: {
+    /** After a pass that failed. */
+    retryMs: 60_000,
+    /** The thread that compacts ends when it had nothing to do for so long. */
+    idleMs: 60_000,
+    /** A long pass tells how far it is so often. */
+    progressEveryMs: 10_000,
+  },
   tier: {
     /** Each partition's manifest, retention and eviction are looked at so often. */
     tickEveryMs: 10_000,
@@ -132,6 +144,7 @@ export const limits = {
     /** Partitions that are looked at, and held against the bucket, at a time: the table has room for so many requests and others. */
     ticksMax: 64,
     reconcilesMax: 2,
+    compactionsMax: 1,
     sweepEveryMs: 60_000,
     /** Calls that may be under way to the thread that does the tier's work. */
     callsMax: 2_000,
