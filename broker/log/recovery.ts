@@ -259,6 +259,9 @@ class Recovery {
     }
     for (const repair of this.#repairs) await repair()
     this.#epochs.truncateFromEnd(endOffset)
+    const active = this.#segments.at(-1)!
+    // When it was first written to nobody knows: its age counts from now on.
+    if (active.bytes > 0) active.firstAppendAt = this.#options.now
     return {
       segments: this.#segments, producers: this.#producers, epochs: this.#epochs, endOffset, tornBytes: this.#tornBytes, wasClean,
       logStartOffset: checkpoint?.logStartOffset ?? offsets[0]!, cleaning: this.#cleaning,
