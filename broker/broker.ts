@@ -20,9 +20,10 @@ import type { CompactionIo } from './compaction/compaction-io.ts'
 import { InProcessCompaction } from './compaction/in-process-compaction.ts'
 import type { LogCleaner } from './compaction/log-cleaner.ts'
 import type { Config } from './config.ts'
-import { coordinatorDirectory, groupSettingsOf, topicsOf } from './coordination.ts'
+import { coordinatorDirectory, groupSettingsOf, openEnlister, topicsOf } from './coordination.ts'
 import type { CoordinatorDirectory } from './coordinator/directory.ts'
 import { Groups } from './coordinator/groups.ts'
+import type { Transactions } from './coordinator/transactions/transactions.ts'
 import { handlersOf } from './handlers.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { limits } from './limits.ts'
@@ -38,9 +39,11 @@ import type { Logger } from './runtime/logger.ts'
 import type { Network } from './runtime/network.ts'
 import { newUuid, type Random } from './runtime/random.ts'
 import type { Table } from './table/table.ts'
+import type { CompactionMetrics } from './tier/compaction/compaction-figures.ts'
 import { Tier, type TierMetrics } from './tier/tier.ts'
 import type { TierIo, TierIoCounts } from './tier/tier-io.ts'
 import { logTierEvent } from './tier-log.ts'
+import { Asking, openTransactions } from './transaction-coordination.ts'
 
 /** The machine, as a broker sees it. */
 export interface Runtime {
@@ -71,6 +74,8 @@ export class Broker {
   readonly #tier: Tier
   readonly #store: PartitionStore
   readonly #groups: Groups
+  readonly #transactions: Transactions
+  readonly #asking: Asking
   readonly #member: ClusterMember
 
   private constructor(parts: {
@@ -82,6 +87,8 @@ export class Broker {
     readonly tier: Tier
     readonly store: PartitionStore
     readonly groups: Groups
+    readonly transactions: Transactions
+    readonly asking: Asking
     readonly member: ClusterMember
   }) {
     this.clusterId = parts.clusterId
@@ -92,6 +99,8 @@ export class Broker {
     this.#tier = parts.tier
     this.#store = parts.store
     this.#groups = parts.groups
+    this.#transactions = parts.transactions
+    this.#asking = parts.asking
     this.#member = parts.member
   }
 
@@ -144,10 +153,9 @@ export class Broker {
     const partitionAdmin = new PartitionAdmin({
       metadata, rulesOf: member.rulesOf, partitionsPerChangeMax: limits.metadata.partitionsPerChangeMax,
     })
-    const { hasSession } = member.around
-    const othersKnow = () => member.othersKnow()
-    const directory = coordinatorDirectory({ brokerId: config.id, image: () => metadata.image, hasSession, othersKnow })
-    const groups = openGroups(runtime, { metadata, brokerConfig, directory })
+    const { groups, transactions, enlister, asking, directory, producerIds } = openCoordinators(
+      config, runtime, { metadata, brokerConfig, member, router: () => router },
+    )
     const router: Router = new Router({
       clock,
       handlers: handlersOf({
@@ -155,9 +163,8 @@ export class Broker {
           brokerId: config.id, clusterId, get image() { return metadata.image }, metadata, roster: member.roster,
           config: brokerConfig, topicAdmin, partitionAdmin,
         },
-        partitions: fetchContext(config, runtime, { metadata, brokerConfig, partitions, othersKnow }),
-        producerIds: new ProducerIds({ table, ...limits.producerIds }),
-        groups, coordinators: directory,
+        partitions: fetchContext(config, runtime, { metadata, brokerConfig, partitions, enlister, othersKnow: () => member.othersKnow() }),
+        producerIds, groups, transactions, coordinators: directory,
         logDirectory: { path: config.data, space: () => disk.space(config.data) },
         onHint: (sequence) => member.hinted(sequence),
         apis: () => router.apis,
@@ -165,7 +172,8 @@ export class Broker {
       ...routerEvents(logger, metrics),
     })
     const housekeeping = new Housekeeping({ clock, logger, metadata, partitions, store, tier, member })
-    return { broker: new Broker({ clusterId, runtime, server, partitions, housekeeping, tier, store, groups, member }), router }
+    const parts = { clusterId, runtime, server, partitions, housekeeping, tier, store, groups, transactions, asking, member }
+    return { broker: new Broker(parts), router }
   }
 
   /** Where clients connect. */
@@ -201,8 +209,17 @@ export class Broker {
     return this.#member.around.hasSession()
   }
 
+  /** What this broker coordinates. */
+  get transactions(): Pick<Transactions, 'openCount' | 'timeoutCount' | 'untoldCount' | 'size'> {
+    return this.#transactions
+  }
+
   get tierMetrics(): TierMetrics {
     return this.#tier.metrics
+  }
+
+  get compactionMetrics(): CompactionMetrics {
+    return this.#tier.compactionMetrics
   }
 
   tierCounts(): Promise<TierIoCounts> {
@@ -222,10 +239,12 @@ export class Broker {
     // First, so that clients hear where to go on while they are still answered here.
     await this.#member.leave()
     this.#groups.close()
+    this.#transactions.close()
     await this.#server.close(limits.net.closeGraceMs)
     await this.#housekeeping.stop()
     await this.#store.cleaner.stop()
     await this.#member.stop()
+    this.#asking.close()
     await this.#partitions.close()
     await this.#tier.close()
     await this.#runtime.tierIo.close()
@@ -257,6 +276,27 @@ async function intactness(config: Config, { disk, bootId }: Runtime, partitions:
   }
 }
 
+interface Coordination {
+  readonly metadata: MetadataLog
+  readonly brokerConfig: BrokerConfig
+  readonly member: ClusterMember
+  router(): Router
+}
+
+function openCoordinators(config: Config, runtime: Runtime, { metadata, brokerConfig, member, router }: Coordination) {
+  const { clock, table } = runtime
+  const directory = coordinatorDirectory({
+    brokerId: config.id, image: () => metadata.image, hasSession: member.around.hasSession, othersKnow: () => member.othersKnow(),
+  })
+  const producerIds = new ProducerIds({ table, ...limits.producerIds })
+  const asking = new Asking({ clock, brokerId: config.id, member, router })
+  const groups = openGroups(runtime, { metadata, brokerConfig, directory })
+  const transactions = openTransactions({ ...runtime, metadata, brokerConfig, directory, producerIds, asking })
+  const enlister = openEnlister({ clock, directory, ask: asking.ask })
+  followOwners(metadata, { groups, transactions })
+  return { directory, producerIds, asking, enlister, groups, transactions }
+}
+
 function openGroups(
   { table, clock, random, logger }: Runtime,
   { metadata, brokerConfig, directory }: { metadata: MetadataLog; brokerConfig: BrokerConfig; directory: CoordinatorDirectory },
@@ -265,13 +305,21 @@ function openGroups(
     table, clock, random, logger, directory, topics: topicsOf(metadata), limits: limits.groups,
     settings: groupSettingsOf(brokerConfig, () => metadata.image),
   })
-  let brokers = metadata.image.brokers
+  return groups
+}
+
+/** Coordinators let go of what others own by now, and look for what is theirs; from now on. */
+function followOwners(metadata: MetadataLog, { groups, transactions }: { groups: Groups; transactions: Transactions }): void {
+  let { brokers } = metadata.image
   metadata.onChange((image) => {
-    if (!hasSameServing(brokers, image.brokers)) groups.releaseForeign()
+    if (!hasSameServing(brokers, image.brokers)) {
+      groups.releaseForeign()
+      transactions.ownersChanged()
+    }
     brokers = image.brokers
   })
   groups.start()
-  return groups
+  transactions.start()
 }
 
 function hasSameServing(before: Image['brokers'], after: Image['brokers']): boolean {
@@ -312,11 +360,13 @@ function storageOf(
 
 function fetchContext(
   config: Config, { clock, random, logger }: Runtime,
-  of: Pick<FetchContext, 'partitions' | 'othersKnow'> & { readonly metadata: MetadataLog; readonly brokerConfig: BrokerConfig },
+  of: Pick<FetchContext, 'partitions' | 'othersKnow' | 'enlister'> & {
+    readonly metadata: MetadataLog; readonly brokerConfig: BrokerConfig
+  },
 ): FetchContext {
-  const { metadata, brokerConfig, partitions, othersKnow } = of
+  const { metadata, brokerConfig, partitions, othersKnow, enlister } = of
   return {
-    brokerId: config.id, clock, partitions, othersKnow, turnedAway: new TurnedAway(limits.turnedAway),
+    brokerId: config.id, clock, partitions, othersKnow, enlister, turnedAway: new TurnedAway(limits.turnedAway),
     get image() {
       return metadata.image
     },

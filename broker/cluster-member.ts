@@ -5,7 +5,7 @@ import type { BrokerConfig } from './cluster/broker-config.ts'
 import { Controller } from './cluster/controller.ts'
 import { aliveBrokers, type BrokerImage, type Image, isAlive, type PartitionImage } from './cluster/image.ts'
 import { changeInParts, fenceInParts, registerInParts } from './cluster/large-changes.ts'
-import { planHandOver, planOffline, type Registration, type RulesOf } from './cluster/leadership.ts'
+import { type Offline, planHandOver, planOffline, type Registration, type RulesOf } from './cluster/leadership.ts'
 import { Membership } from './cluster/membership.ts'
 import type { MetadataLog } from './cluster/metadata-log.ts'
 import { MetadataPoll } from './cluster/metadata-poll.ts'
@@ -13,6 +13,7 @@ import { Roster } from './cluster/roster.ts'
 import type { Rules } from './cluster/rules.ts'
 import type { Config } from './config.ts'
 import { limits } from './limits.ts'
+import type { BrokerClient } from './net/broker-client.ts'
 import { Peers } from './net/peers.ts'
 import { CopyThrottle, namesReplica } from './replication/copy-throttle.ts'
 import { HandOverPace } from './replication/hand-over-pace.ts'
@@ -115,6 +116,11 @@ export class ClusterMember {
     this.#fetchers.update(partition)
   }
 
+  /** A new connection to another broker. Rejects with `BrokerUnreachable`. */
+  connect(brokerId: number): Promise<BrokerClient> {
+    return this.#peers.connect(brokerId)
+  }
+
   /** Somebody has appended to the metadata log. Resolves once that is known here, or a while later. */
   async hinted(sequence: number): Promise<void> {
     const { metadata, clock } = this.#options
@@ -200,9 +206,9 @@ export class ClusterMember {
   }
 
   /** Replicas that this broker cannot serve leave the in-sync replicas, and what it led goes to others. Throws `TableError`. */
-  async giveUp(isOffline: (topicId: Uuid, partition: number) => boolean): Promise<void> {
+  async giveUp(brokenness: Offline['brokenness']): Promise<void> {
     const { metadata, config } = this.#options
-    const plan = (image: Image) => planOffline(image, config.id, { isOffline, rulesOf: this.rulesOf })
+    const plan = (image: Image) => planOffline(image, config.id, { brokenness, rulesOf: this.rulesOf })
     if (plan(metadata.image).length === 0) return
     await changeInParts(metadata, plan, { recordsMax: limits.metadata.partitionsPerChangeMax })
   }

@@ -4,9 +4,15 @@ import type { BrokerConfig } from './cluster/broker-config.ts'
 import { aliveBrokers, type BrokerImage, configsOf, type Image, topicNamed, type TopicImage } from './cluster/image.ts'
 import type { MetadataLog } from './cluster/metadata-log.ts'
 import type { CoordinatorDirectory } from './coordinator/directory.ts'
+import { Enlister } from './coordinator/enlister.ts'
 import type { GroupSettings } from './coordinator/group-settings.ts'
 import type { Topic, Topics } from './coordinator/topics.ts'
+import { limits } from './limits.ts'
+import type { AskBroker } from './net/ask-broker.ts'
 import { ErrorCode } from './protocol/error-code.ts'
+import { addGroupToTxnApi } from './protocol/internal/txn-group.ts'
+import { addPartitionsToTxnApi } from './protocol/messages/add-partitions-to-txn.ts'
+import type { Clock } from './runtime/clock.ts'
 import type { Uuid } from './runtime/random.ts'
 
 export function topicsOf(metadata: MetadataLog): Topics {
@@ -70,6 +76,18 @@ function hashOf(key: string): number {
   for (let index = 0; index < key.length; index++) hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193)
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
   return (hash ^ (hash >>> 13)) >>> 0
+}
+
+/** Asks transactions' coordinators over the wire. */
+export function openEnlister(
+  { clock, directory, ask }: { readonly clock: Clock; readonly directory: CoordinatorDirectory; readonly ask: AskBroker },
+): Enlister {
+  const { askTimeoutMs: timeoutMs } = limits.enlisting
+  return new Enlister({
+    clock, directory, limits: limits.enlisting,
+    addPartitions: (brokerId, request) => ask(brokerId, addPartitionsToTxnApi, request, { version: 5, timeoutMs }),
+    addGroup: (brokerId, request) => ask(brokerId, addGroupToTxnApi, request, { version: 0, timeoutMs }),
+  })
 }
 
 /** What is in force for a group now: its own settings where it has some, else the broker's. */

@@ -1,5 +1,8 @@
 // Every API that this broker serves. What is not in this list is not advertised.
 
+import { addGroupToTxn } from './api/add-group-to-txn.ts'
+import { addOffsetsToTxn } from './api/add-offsets-to-txn.ts'
+import { addPartitionsToTxn } from './api/add-partitions-to-txn.ts'
 import { alterConfigs } from './api/alter-configs.ts'
 import { alterPartitionReassignments } from './api/alter-partition-reassignments.ts'
 import { apiVersions } from './api/api-versions.ts'
@@ -17,7 +20,10 @@ import { describeGroups } from './api/describe-groups.ts'
 import { describeLogDirs, type LogDirectory } from './api/describe-log-dirs.ts'
 import { describeProducers } from './api/describe-producers.ts'
 import { describeTopicPartitions } from './api/describe-topic-partitions.ts'
+import { describeTransactions } from './api/describe-transactions.ts'
 import { electLeaders } from './api/elect-leaders.ts'
+import { endTxnOffsets } from './api/end-txn-offsets.ts'
+import { endTxn } from './api/end-txn.ts'
 import { fetch, type FetchContext } from './api/fetch.ts'
 import { findCoordinator } from './api/find-coordinator.ts'
 import type { Handler } from './api/handler.ts'
@@ -30,6 +36,7 @@ import { listConfigResources } from './api/list-config-resources.ts'
 import { listGroups } from './api/list-groups.ts'
 import { listOffsets } from './api/list-offsets.ts'
 import { listPartitionReassignments } from './api/list-partition-reassignments.ts'
+import { listTransactions } from './api/list-transactions.ts'
 import { metadata } from './api/metadata.ts'
 import { metadataHint } from './api/metadata-hint.ts'
 import { offsetCommit } from './api/offset-commit.ts'
@@ -38,9 +45,12 @@ import { offsetFetch } from './api/offset-fetch.ts'
 import { offsetForLeaderEpoch } from './api/offset-for-leader-epoch.ts'
 import { produce } from './api/produce.ts'
 import { syncGroup } from './api/sync-group.ts'
+import { txnOffsetCommit } from './api/txn-offset-commit.ts'
 import { unregisterBroker } from './api/unregister-broker.ts'
+import { writeTxnMarkers } from './api/write-txn-markers.ts'
 import type { CoordinatorDirectory } from './coordinator/directory.ts'
 import type { Groups } from './coordinator/groups.ts'
+import type { Transactions } from './coordinator/transactions/transactions.ts'
 import type { ProducerIds } from './cluster/producer-ids.ts'
 import { limits } from './limits.ts'
 import type { Api } from './protocol/schema.ts'
@@ -50,6 +60,7 @@ export interface Served {
   readonly partitions: FetchContext
   readonly producerIds: ProducerIds
   readonly groups: Groups
+  readonly transactions: Transactions
   readonly coordinators: CoordinatorDirectory
   readonly logDirectory: LogDirectory
   /** Another broker says that the metadata has changed. Resolves once that is known here, or a while later. */
@@ -59,7 +70,7 @@ export interface Served {
 }
 
 export function handlersOf(served: Served): readonly Handler[] {
-  const { cluster, partitions, producerIds, groups, coordinators } = served
+  const { cluster, partitions, producerIds, groups, transactions, coordinators } = served
   const handlers = [
     produce(partitions), fetch(partitions), listOffsets(partitions), offsetForLeaderEpoch(partitions),
     deleteRecords(partitions), describeProducers(partitions), describeLogDirs(partitions, served.logDirectory),
@@ -68,11 +79,15 @@ export function handlersOf(served: Served): readonly Handler[] {
     createTopics(cluster), deleteTopics(cluster), createPartitions(cluster),
     alterPartitionReassignments(cluster), listPartitionReassignments(cluster), electLeaders(cluster), unregisterBroker(cluster),
     describeConfigs(cluster), alterConfigs(cluster), incrementalAlterConfigs(cluster), listConfigResources(cluster),
-    initProducerId(producerIds),
+    initProducerId(producerIds, transactions),
+    addPartitionsToTxn(transactions), addOffsetsToTxn(transactions), addGroupToTxn(transactions), endTxn(transactions),
+    describeTransactions(transactions), listTransactions(transactions, partitions.clock),
     findCoordinator(coordinators),
     joinGroup(groups), syncGroup(groups), heartbeat(groups), leaveGroup(groups),
     consumerGroupHeartbeat(groups), consumerGroupDescribe(groups),
     offsetCommit(groups), offsetFetch(groups), offsetDelete(groups),
+    txnOffsetCommit(groups, partitions.enlister), endTxnOffsets(groups),
+    writeTxnMarkers(partitions, { timeoutMs: limits.replication.markerTimeoutMs }),
     listGroups(groups), describeGroups(groups), deleteGroups(groups),
     metadataHint((sequence) => served.onHint(sequence)),
     apiVersions(served.apis),

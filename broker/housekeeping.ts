@@ -15,7 +15,7 @@ export interface HousekeepingOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly metadata: Pick<MetadataLog, 'image' | 'change'>
-  readonly partitions: Pick<Partitions, 'reopen' | 'isBroken' | typeof Symbol.iterator>
+  readonly partitions: Pick<Partitions, 'reopen' | 'brokenness' | typeof Symbol.iterator>
   readonly store: Pick<PartitionStore, 'tidy'>
   readonly tier: Pick<Tier, 'deleteTopic' | 'sweepDeletedTopics'>
   readonly member: Pick<ClusterMember, 'giveUp'>
@@ -82,7 +82,7 @@ export class Housekeeping {
   async #giveUp(): Promise<void> {
     const { partitions, member } = this.#options
     await this.#tried('partitions of a broken disk could not be handed over',
-      () => member.giveUp((topicId, partition) => partitions.isBroken(topicId, partition)))
+      () => member.giveUp((topicId, partition) => partitions.brokenness(topicId, partition)))
   }
 
   /** What could not be opened at the start, because a disk or the object store was away, is not offline for ever. */

@@ -4,6 +4,7 @@
 import { strict as assert } from 'node:assert'
 import { brokerSettings } from './cluster/broker-config.ts'
 import { defaultGroupLimits } from './coordinator/group-settings.ts'
+import { defaultTransactionLimits } from './coordinator/transactions/transaction-settings.ts'
 import { producersMax } from './log/producer-state.ts'
 
 const KiB = 1024
@@ -36,6 +37,17 @@ export const limits = {
   turnedAway: {
     /** Producers whose first batch to a partition was refused, and may come behind the next one. */
     producersMax: 10_000,
+  },
+  enlisting: {
+    /** Of one question to a coordinator, questions under way to one, and partitions that wait for the next. */
+    transactionsPerAskMax: 500,
+    asksInFlightMax: 8,
+    waitingMax: 20_000,
+    /** Until the outcome of a question counts as unknown: above what a table that is slow takes for a write. */
+    askTimeoutMs: 5_000,
+    /** As Kafka's add.partitions.to.txn.retry.backoff.ms and .max.ms. */
+    retryMs: 20,
+    retryMsMax: 100,
   },
   metadata: {
     itemCharactersMax: 300 * KiB,
@@ -80,6 +92,8 @@ export const limits = {
     refusedAgainMs: 15,
     reconnectMs: 1_000,
     hintTimeoutMs: 5_000,
+    /** Connections to one other broker for questions that are answered soon; more questions than those wait for each other. */
+    askLinksMax: 8,
   },
   replication: {
     waitMsMax: 500,
@@ -96,8 +110,11 @@ export const limits = {
     /** Changes of in-sync replicas: tried again after, and partitions in one. */
     changeRetryMs: 500,
     changePartitionsMax: 2_000,
+    /** Until markers are on every in-sync replica; then their coordinator writes them once more. */
+    markerTimeoutMs: 5_000,
   },
   groups: defaultGroupLimits,
+  transactions: defaultTransactionLimits,
   producerIds: {
     blockLength: 1_000,
     attemptsMax: 20,
@@ -127,6 +144,7 @@ export const limits = {
     /** Partitions that are looked at, and held against the bucket, at a time: the table has room for so many requests and others. */
     ticksMax: 64,
     reconcilesMax: 2,
+    compactionsMax: 1,
     sweepEveryMs: 60_000,
     /** Calls that may be under way to the thread that does the tier's work. */
     callsMax: 2_000,

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
 
 /** Suites with commands and needs of their own. */
-const elsewhere = ['test/interop/', 'test/localstack/', 'test/durability/', 'test/replay/']
+const elsewhere = ['test/interop/', 'test/localstack/', 'test/durability/', 'test/replay/', 'test/compaction-scale/']
 
 const named = process.argv.slice(2)
 const files = named.length > 0

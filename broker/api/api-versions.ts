@@ -44,5 +44,5 @@ export function advertise(apis: readonly Api[], options: { readonly errorCode: n
   }
 }
 
-/** `group.version` 1: KIP-848 groups. */
-const features = [{ name: 'group.version', maxVersion: 1 }]
+/** `group.version` 1: KIP-848 groups. `transaction.version` 2: an epoch for each transaction (KIP-890). */
+const features = [{ name: 'group.version', maxVersion: 1 }, { name: 'transaction.version', maxVersion: 2 }]

@@ -91,7 +91,7 @@ export class FetchRound {
     for (const [target, topicId] of this.#targets) {
       if (topicId === undefined) continue
       const partition = this.#find(target, topicId)
-      const watched = this.#follower === undefined ? 'committed' : 'written'
+      const watched = this.#follower !== undefined ? 'written' : this.#request.isolationLevel === 1 ? 'stable' : 'committed'
       if (typeof partition !== 'number') this.#unwatch.push(partition.watch(listener, watched))
     }
     return wakeup

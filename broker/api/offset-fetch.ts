@@ -3,13 +3,15 @@
 // A partition without an offset, and a group that does not exist, answer -1 without an error, as consumers expect.
 //   v2  null for all topics, a code for the whole       v5  leader epochs (KIP-320)
 //   v7  requireStable (KIP-447): the answer waits for commits that are on their way, and for the table to confirm that
-//       this broker still coordinates the group; without it a deposed coordinator may answer with older offsets
+//       this broker still coordinates the group; without it a deposed coordinator may answer with older offsets. What an open
+//       transaction may change is UNSTABLE_OFFSET_COMMIT, and asked for again; without it nobody hears of open transactions
 //   v8  many groups (KIP-709)     v9  members of consumer groups say who they are (KIP-848)     v10 topic ids (KIP-848)
 
 import type { Groups } from '../coordinator/groups.ts'
 import type { Group } from '../coordinator/group.ts'
 import { checkFetch } from '../coordinator/offsets/fetch.ts'
 import { type CommittedOffset, offsetOf } from '../coordinator/offsets/offsets.ts'
+import { isPending } from '../coordinator/offsets/pending.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import { offsetFetchApi, type OffsetFetchRequest, type OffsetFetchResponse } from '../protocol/messages/offset-fetch.ts'
 import { type Uuid, zeroUuid } from '../runtime/random.ts'
@@ -58,24 +60,26 @@ async function answer(groups: Groups, asked: AskedGroup, { requireStable, byId }
   if (error !== ErrorCode.NONE) return refused(asked, error)
   return {
     groupId, errorCode: ErrorCode.NONE,
-    topics: topics === null ? allTopics(groups, group) : topics.map((topic) => oneTopic(groups, group, { topic, byId })),
+    topics: topics === null
+      ? allTopics(groups, group, requireStable) : topics.map((topic) => oneTopic(groups, group, { topic, byId, requireStable })),
   }
 }
 
-function allTopics(groups: Groups, { offsets }: Group): GroupAnswer['topics'] {
+function allTopics(groups: Groups, group: Group, requireStable: boolean): GroupAnswer['topics'] {
   const answers: GroupAnswer['topics'][number][] = []
-  for (const [topicId, buckets] of offsets) {
+  for (const [topicId, buckets] of group.offsets) {
     const topic = groups.topics.byId(topicId)
     // Deleted; what was committed for it is on its way out.
     if (topic === undefined) continue
-    const committed = [...buckets.values()].flatMap((bucket) => [...bucket])
-    answers.push({ name: topic.name, topicId, partitions: committed.map(([partition, offset]) => found(partition, offset)) })
+    const committed = [...buckets.values()].flatMap((bucket) => [...bucket.keys()])
+    const partitions = committed.map((partition) => onePartition(group, { topicId, partition, requireStable }))
+    answers.push({ name: topic.name, topicId, partitions })
   }
   return answers
 }
 
 function oneTopic(
-  { topics }: Groups, { offsets }: Group, { topic, byId }: { readonly topic: AskedTopic; readonly byId: boolean },
+  { topics }: Groups, group: Group, { topic, byId, requireStable }: Manner & { readonly topic: AskedTopic },
 ): GroupAnswer['topics'][number] {
   const { name, topicId, partitionIndexes } = topic
   const known = byId ? topics.byId(topicId) : topics.byName(name)
@@ -83,8 +87,16 @@ function oneTopic(
     const code = byId ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.NONE
     return { name, topicId, partitions: partitionIndexes.map((partition) => missing(partition, code)) }
   }
-  const partitions = partitionIndexes.map((partition) => found(partition, offsetOf(offsets, known.id, partition)))
+  const partitions = partitionIndexes.map((partition) => onePartition(group, { topicId: known.id, partition, requireStable }))
   return { name, topicId, partitions }
+}
+
+function onePartition(
+  { offsets, pending }: Group,
+  { topicId, partition, requireStable }: { readonly topicId: Uuid; readonly partition: number; readonly requireStable: boolean },
+): PartitionAnswer {
+  if (requireStable && isPending(pending, topicId, partition)) return missing(partition, ErrorCode.UNSTABLE_OFFSET_COMMIT)
+  return found(partition, offsetOf(offsets, topicId, partition))
 }
 
 function found(partitionIndex: number, committed: CommittedOffset | undefined): PartitionAnswer {

@@ -1,4 +1,5 @@
 import type { Image } from '../cluster/image.ts'
+import type { Enlister } from '../coordinator/enlister.ts'
 import type { Partition } from '../replication/partition.ts'
 import type { Partitions } from '../replication/partitions.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -12,6 +13,7 @@ export interface PartitionContext {
   readonly image: Image
   readonly partitions: Partitions
   readonly turnedAway: TurnedAway
+  readonly enlister: Enlister
   /** Resolves once the other brokers go by what this one changed, or a moment later. */
   othersKnow(): Promise<void>
   /** The disk did not give what a client asked for; the client is told KAFKA_STORAGE_ERROR. */

@@ -4,10 +4,11 @@
 // acks=0 gets no response at all, not even for an error: the connection is closed instead, as Kafka does.
 // acks=1 and acks=all are answered when the batch is durable here (`durability`); acks=all also waits for the in-sync
 // replicas. Batches pass through as they came: they are checked by header and checksum and never opened, unless the
-// topic is compacted.
+// topic is compacted. Transactional ones may have to wait until their transaction's coordinator knows of them
+// (transactional-produce.ts).
 //   v9  flexible    v10 the new leader beside NOT_LEADER_OR_FOLLOWER (KIP-951)    v13 topic ids (KIP-516)
-// Not supported: message formats before v2 (KIP-724). Not served yet: transactional batches. They are refused with
-// INVALID_TXN_STATE, as Kafka refuses those of no open transaction: nobody could end one, and consumers would wait behind it.
+//   v11 TRANSACTION_ABORTABLE, v12 no AddPartitionsToTxn before (KIP-890)
+// Not supported: message formats before v2 (KIP-724).
 
 import { topicNamed } from '../cluster/image.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
@@ -21,6 +22,7 @@ import type { HandlerOf } from './handler.ts'
 import { RequestRefused } from './request-refused.ts'
 import { type LeaderHint, leaderHint, leaderNodes } from './leader-hints.ts'
 import type { PartitionContext } from './partition-context.ts'
+import { appendTransactional, type Transactional } from './transactional-produce.ts'
 import type { Sent } from './turned-away.ts'
 
 type PartitionAnswer = ProduceResponse['responses'][number]['partitionResponses'][number]
@@ -36,7 +38,10 @@ export function produce(context: PartitionContext): HandlerOf<typeof produceApi>
       const topics = request.topicData.map((topic) => {
         const id = call.version >= 13 ? topic.topicId : topicNamed(context.image, topic.name)?.id
         const unknown = call.version >= 13 ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        const target: Target = { name: `${topic.name}${topic.topicId}`, id, unknown, acks, timeoutMs: request.timeoutMs }
+        const { transactionalId, timeoutMs } = request
+        const target: Target = {
+          name: `${topic.name}${topic.topicId}`, id, unknown, acks, timeoutMs, transactionalId, version: call.version,
+        }
         const appends = topic.partitionData.map(async (data) => append(context, target, data))
         return { name: topic.name, topicId: topic.topicId, appends }
       })
@@ -62,14 +67,12 @@ export function produce(context: PartitionContext): HandlerOf<typeof produceApi>
   }
 }
 
-interface Target {
+interface Target extends Transactional {
   /** As it was asked for: by name or by id. */
   readonly name: string
   readonly id: Uuid | undefined
   /** What is answered where the topic does not exist. */
   readonly unknown: number
-  readonly acks: number
-  readonly timeoutMs: number
 }
 
 type PartitionData = ProduceRequest['topicData'][number]['partitionData'][number]
@@ -84,9 +87,11 @@ function append(context: PartitionContext, target: Target, data: PartitionData):
       ? { ...refused(index, found), currentLeader: leaderHint(context.image, target.id, index) }
       : refused(index, found === ErrorCode.UNKNOWN_TOPIC_ID ? target.unknown : found)
   }
-  if (isTransactional(records)) return refused(index, ErrorCode.INVALID_TXN_STATE)
   if (isBehindRefused(context, target, { index, records, log: found.log })) return refused(index, ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
-  return answer({ context, index, partition: found, target, records }, found.append(records, target))
+  const batch = isTransactional(records) ? sentIn(records) : undefined
+  const pending = batch === undefined
+    ? found.append(records, target) : appendTransactional(context, found, { records, batch, of: target })
+  return answer({ context, index, partition: found, target, records }, pending)
 }
 
 interface Arrived {
@@ -105,7 +110,7 @@ function isBehindRefused(
 ): boolean {
   if (turnedAway.size === 0) return false
   const sent = sentIn(records)
-  return sent !== undefined && turnedAway.isBehind(`${name}/${index}`, sent) && !log.knowsProducer(sent.producerId)
+  return sent !== undefined && turnedAway.isBehind(`${name}/${index}`, sent) && !log.admitted.knows(sent.producerId)
 }
 
 /** Whose the first batch is; undefined where there is none, or nobody's: nothing of it was checked yet. */
@@ -126,7 +131,7 @@ const noRecords = Buffer.alloc(0)
 
 /** Refusals after which a producer sends the same batch once more. */
 const comesAgain: ReadonlySet<ErrorCode> = new Set([
-  ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.NOT_ENOUGH_REPLICAS, ErrorCode.KAFKA_STORAGE_ERROR,
+  ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.NOT_ENOUGH_REPLICAS, ErrorCode.KAFKA_STORAGE_ERROR, ErrorCode.CONCURRENT_TRANSACTIONS,
 ])
 
 interface Appending {

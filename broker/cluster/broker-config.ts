@@ -79,6 +79,9 @@ const own: readonly Setting[] = [
   setting('group.consumer.max.size', 'int', String(intMax), { min: 1, max: intMax, about: 'Members that a consumer group may have' }),
   setting('offset.metadata.max.bytes', 'int', '4096', { min: 0, max: intMax, about: 'Length of the text beside a committed offset' }),
   setting('offsets.retention.minutes', 'int', '10080', { min: 1, max: intMax, about: 'How long offsets of an empty group are kept' }),
+  positive('transaction.max.timeout.ms', '900000', 'The longest time that a producer may ask for its transactions'),
+  positive('transactional.id.expiration.ms', '604800000', 'How long a transactional id is remembered that nobody uses'),
+  positive('transaction.abort.timed.out.transaction.cleanup.interval.ms', '10000', 'Kept for tools: a transaction ends with its time'),
   setting('log.cleaner.backoff.ms', 'long', '15000', { min: 0, max: long, about: 'The shortest time between two compactions of a log' }),
   setting('log.cleaner.dedupe.buffer.size', 'long', '134217728', {
     min: 1024 * 1024, max: long, about: 'Bytes of memory for the keys of a log that is compacted',

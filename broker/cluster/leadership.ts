@@ -106,18 +106,31 @@ function planStart(
 }
 
 /**
- * A broker cannot serve some of its replicas any more: their disk failed. It leaves the in-sync replicas, whatever that
- * means, for it has not what was committed (R8); the last one stays, as nobody has more.
+ * Why a broker cannot serve a replica. `lost`: its disk failed, or contradicts itself, and what was committed may not be there any
+ * more. `away`: it could not be opened so far, for want of room or of an answer, and has what it had.
  */
-export function planOffline(
-  image: Image, brokerId: number, of: { readonly isOffline: (topicId: string, partition: number) => boolean; readonly rulesOf: RulesOf },
-): PartitionChanged[] {
+export type Brokenness = 'lost' | 'away'
+
+export interface Offline {
+  readonly brokenness: (topicId: string, partition: number) => Brokenness | undefined
+  readonly rulesOf: RulesOf
+}
+
+/**
+ * A broker cannot serve some of its replicas. With what is lost it leaves the in-sync replicas, whatever that means (R8); the last one
+ * stays, as nobody has more. With what is away it is as if the broker were: it stays where they would be too few (R7), and leads
+ * where nobody else can.
+ */
+export function planOffline(image: Image, brokerId: number, { brokenness, rulesOf }: Offline): PartitionChanged[] {
   return planEach(image, (partition, topic) => {
-    if (!partition.replicas.includes(brokerId) || !of.isOffline(topic.id, partition.partition)) return {}
+    const broken = partition.replicas.includes(brokerId) ? brokenness(topic.id, partition.partition) : undefined
+    if (broken === undefined) return {}
+    const rules = rulesOf(topic.name)
     const others = partition.isr.filter((id) => id !== brokerId)
-    const isr = others.length > 0 ? others : partition.isr
-    if (partition.leader !== brokerId || isr === partition.isr) return { isr }
-    return elected({ ...partition, isr }, { rules: of.rulesOf(topic.name), canLead: (id) => id !== brokerId && isAlive(image, id) })
+    const isr = others.length >= (broken === 'lost' ? 1 : inSyncFloor(partition, rules.minIsr)) ? others : partition.isr
+    if (partition.leader !== brokerId || (broken === 'lost' && isr === partition.isr)) return { isr }
+    const next = elected({ ...partition, isr }, { rules, canLead: (id) => id !== brokerId && isAlive(image, id) })
+    return broken === 'away' && next.leader === noLeader ? {} : next
   })
 }
 

@@ -130,8 +130,8 @@ export class TopicConfig {
     return listOf(this.text(name))
   }
 
-  /** Whether sealed segments go to the object store. Compacted topics stay on disk until compaction knows both tiers. */
+  /** Whether sealed segments go to the object store; those of compacted topics do too. */
   get isTiered(): boolean {
-    return this.flag('remote.storage.enable') && !this.list('cleanup.policy').includes('compact')
+    return this.flag('remote.storage.enable')
   }
 }

@@ -14,6 +14,9 @@ import { heartbeatOfClassic, leaveConsumerGroup, syncOfClassic } from './migrati
 import { type CommitOffsets, decideCommit } from './offsets/commit.ts'
 import { decideDeleteGroup, decideDeleteOffsets, decideForgetTopics, type DeleteOffsets } from './offsets/delete.ts'
 import { decideExpiry } from './offsets/expiry.ts'
+import {
+  type CommitTransactionally, decideEndTransaction, decideTransactionalCommit, type EndTransaction,
+} from './offsets/transactional.ts'
 import type { Uuid } from '../runtime/random.ts'
 
 /** Everything that can be asked of a group, or happen to it. */
@@ -24,6 +27,8 @@ export type Command =
   | { readonly kind: 'leave' } & Leave
   | { readonly kind: 'consumerHeartbeat' } & ConsumerHeartbeat
   | { readonly kind: 'commitOffsets' } & CommitOffsets
+  | { readonly kind: 'commitTransactionally' } & CommitTransactionally
+  | { readonly kind: 'endTransaction' } & EndTransaction
   | { readonly kind: 'deleteOffsets' } & DeleteOffsets
   | { readonly kind: 'deleteGroup'; readonly ticket: Ticket }
   | { readonly kind: 'timeouts'; readonly expired: readonly string[]; readonly overdue: readonly string[] }
@@ -42,8 +47,10 @@ export function decide(group: Group, command: Command, now: Circumstances): Deci
     case 'leave': return consumers ? leaveConsumerGroup(consumers, command, now) : decideLeave(classicOf(group), command, now)
     case 'consumerHeartbeat': return decideConsumerHeartbeat(group, command, now)
     case 'commitOffsets': return decideCommit(group, command, now)
+    case 'commitTransactionally': return decideTransactionalCommit(group, command, now)
+    case 'endTransaction': return decideEndTransaction(group, command, now)
     case 'deleteOffsets': return decideDeleteOffsets(group, command)
-    case 'deleteGroup': return decideDeleteGroup(group, command.ticket)
+    case 'deleteGroup': return decideDeleteGroup(group, command.ticket, now)
     case 'timeouts': return decideAllTimeouts(group, command, now)
     case 'confirm': return replyOnly(command.ticket, group)
     case 'expireOffsets': return decideExpiry(group, now)

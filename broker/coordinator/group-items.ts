@@ -4,6 +4,7 @@
 //   groups#<shard>       =<group id>                   the head: one item per group, so that a shard is listed by a query
 //   group#<group id>     m#<revision>#<page>           a page of members
 //   group#<group id>     o#<topic id>#<bucket>         the offsets of 16 partitions of a topic
+//   group#<group id>     t#<producer id>#<topic id>#<bucket>   the same of a transaction that has not ended
 //
 // The head is the group. Its version is the fence: a coordinator that loads a group writes the head again, and every
 // later write of whatever item has the head's version as a condition. A deposed coordinator therefore writes nothing.
@@ -18,6 +19,10 @@
 //           { kind: 'deleted', owner, changedAt }      kept for a day: versions must not start over under a zombie's eyes
 //   page    [member, ...]                              buffers in base64; what is undefined is left out
 //   bucket  [[partition, offset, leaderEpoch, metadata, committedAt, expiresAt?], ...]
+//           of a transaction: { producerEpoch, coordinatorEpoch, offsets: bucket }
+//
+// How a transaction ended is written together with what it changes; where that is too much for one commit, first what became
+// of its offsets, and last that they wait no more: whoever finds the rest is told the same end again.
 
 import type { Uuid } from '../runtime/random.ts'
 import type { Key } from '../table/table.ts'
@@ -85,6 +90,7 @@ export function detailKey(groupId: string, sort: string): Key {
 
 export const pagePrefix = 'm#'
 export const bucketPrefix = 'o#'
+export const pendingPrefix = 't#'
 
 export function pageSort(revision: number, page: number): string {
   return `${pagePrefix}${revision}#${page}`
@@ -92,6 +98,10 @@ export function pageSort(revision: number, page: number): string {
 
 export function bucketSort(topicId: Uuid, bucket: number): string {
   return `${bucketPrefix}${topicId}#${bucket}`
+}
+
+export function pendingSort(producerId: number, topicId: Uuid, bucket: number): string {
+  return `${pendingPrefix}${producerId}#${topicId}#${bucket}`
 }
 
 export type HeadFacts =

@@ -4,14 +4,15 @@ import { strict as assert } from 'node:assert'
 import { commitWritesMax, type Item, type Json, type Table, TableError, type Write } from '../table/table.ts'
 import { emptyClassicGroup } from './classic/classic-group.ts'
 import type { ConsumerMember } from './consumer/consumer-group.ts'
-import { emptyGroup, fold, type Group, type GroupRecord, isDurable } from './group.ts'
+import { emptyGroup, fold, type Group, type GroupRecord, isDurable, isOfOffsets } from './group.ts'
 import {
-  bucketPrefix, bucketSort, detailKey, groupIdOf, type Head, headFacts, headKey, pagePrefix, shardPartition,
+  bucketPrefix, bucketSort, detailKey, groupIdOf, type Head, headFacts, headKey, pagePrefix, pendingPrefix, pendingSort, shardPartition,
 } from './group-items.ts'
 import { memberEntries, memberItem, recordsOfGroup } from './member-items.ts'
 import { loadedPages, type MemberPages, noPages, planPages, type StoredMember, storedMember } from './member-pages.ts'
-import { bucketItem, recordsOfBucket } from './offsets/offset-items.ts'
+import { bucketItem, pendingItem, recordsOfBucket, recordsOfPending } from './offsets/offset-items.ts'
 import { bucketOf } from './offsets/offsets.ts'
+import { changedPending } from './offsets/pending.ts'
 
 /** What the table holds of a group, as far as the one who claimed it knows. */
 export interface Stored {
@@ -90,7 +91,10 @@ export class GroupStore {
       found.set(sort, value as Json[])
     }
     const records = recordsOfGroup(head, [...found.values()].flat(), this.#options.subscribedBy)
-    for (const [sort, value] of bySort) if (sort.startsWith(bucketPrefix)) records.push(...recordsOfBucket(sort, value))
+    for (const [sort, value] of bySort) {
+      if (sort.startsWith(bucketPrefix)) records.push(...recordsOfBucket(sort, value))
+      else if (sort.startsWith(pendingPrefix)) records.push(...recordsOfPending(sort, value))
+    }
     const group = fold(emptyGroup(groupId), records)
     const sources = new Map([...memberEntries(group.membership)].map(([memberId, ...rest]) => [memberId, rest]))
     const pages = loadedPages(head.revision, new Map([...found].map(([sort, members]) => [sort, members.map((item) => {
@@ -125,13 +129,14 @@ export class GroupStore {
   /** Writes what the records changed. Everything has the head's version as its condition. Never throws. */
   async save({ before, after, records, now }: Change, stored: Stored): Promise<SaveResult> {
     const isUnknown = stored.head === undefined || stored.head.kind === 'deleted'
-    const touchesMembers = isUnknown || records.some((record) => record.type !== 'offset' && isDurable(record))
+    const touchesMembers = isUnknown || records.some((record) => !isOfOffsets(record) && isDurable(record))
     const membership = durableMembership(after, records)
     const plan = touchesMembers ? planPages(stored.pages, changedMembers(membership, stored.pages)) : undefined
     const put = ({ sort, value }: { readonly sort: string; readonly value: Json }): Write =>
       ({ kind: 'put', key: detailKey(after.groupId, sort), value, expect: 'any' })
     const remove = (sort: string): Write => ({ kind: 'delete', key: detailKey(after.groupId, sort), expect: 'any' })
     const offsets = offsetWrites(before, after, records)
+    const pending = pendingWrites(before, after, records)
     const isPut = (write: Write) => write.kind === 'put'
     const pages = plan?.next ?? stored.pages
     const head = touchesMembers ? this.#head(membership, pages, now) : stored.head
@@ -139,7 +144,7 @@ export class GroupStore {
     const result = await this.#write({
       groupId: after.groupId,
       first: [...(plan?.puts ?? []).map(put), ...offsets.filter((write) => !isPut(write))],
-      last: [...offsets.filter(isPut), ...(plan?.deletes ?? []).map(remove)],
+      last: [...offsets.filter(isPut), ...pending, ...(plan?.deletes ?? []).map(remove)],
       head, isHeadWritten: touchesMembers, version: stored.version,
     })
     if (typeof result !== 'number') return result
@@ -259,6 +264,21 @@ function offsetWrites(before: Group, after: Group, records: readonly GroupRecord
     const offsets = after.offsets.get(topicId)?.get(bucket)
     return offsets === undefined ? { kind: 'delete', key, expect: 'any' } : { kind: 'put', key, value: bucketItem(offsets), expect: 'any' }
   })
+}
+
+/** What waits is gone from the table no earlier than what became of it is there. */
+function pendingWrites(before: Group, after: Group, records: readonly GroupRecord[]): Write[] {
+  const changed = records.filter((record) => record.type === 'pendingOffset' || record.type === 'transactionEnded')
+  const writes = new Map<string, Write>()
+  for (const { producerId, topicId, bucket } of changedPending(before.pending, changed)) {
+    const sort = pendingSort(producerId, topicId, bucket)
+    const key = detailKey(after.groupId, sort)
+    const found = after.pending.get(producerId)
+    const offsets = found?.offsets.get(topicId)?.get(bucket)
+    writes.set(sort, found === undefined || offsets === undefined
+      ? { kind: 'delete', key, expect: 'any' } : { kind: 'put', key, value: pendingItem(offsets, found), expect: 'any' })
+  }
+  return [...writes.values()]
 }
 
 /** Each chunk fits into a commit together with one more write. */

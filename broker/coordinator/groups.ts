@@ -10,12 +10,14 @@ import { type Table, TableError } from '../table/table.ts'
 import type { ConsumerMember } from './consumer/consumer-group.ts'
 import { type CoordinatorDirectory, coordinatorShards, shardOf } from './directory.ts'
 import type { Group } from './group.ts'
+import type { EndTransaction } from './offsets/transactional.ts'
 import { canBeStored, type Head } from './group-items.ts'
 import type { GroupLimits, GroupSettings } from './group-settings.ts'
 import { GroupStore } from './group-store.ts'
 import { type Ask, LiveGroup } from './live-group.ts'
 import { type ListedGroup, listed, listedHead } from './listed-group.ts'
 import { subscribedTopicsOf } from './consumer/subscriptions.ts'
+import { TransactionGuards } from './transaction-guards.ts'
 import type { Topics } from './topics.ts'
 
 export interface GroupsOptions {
@@ -32,6 +34,8 @@ export interface GroupsOptions {
 
 export class Groups {
   readonly #options: GroupsOptions
+  /** For whoever asks of transactions what is written here afterwards. */
+  readonly guards = new TransactionGuards()
   readonly #store: GroupStore
   readonly #live = new Map<string, LiveGroup>()
   readonly #loading = new Map<string, Promise<LiveGroup | ErrorCode>>()
@@ -95,6 +99,12 @@ export class Groups {
     return answer
   }
 
+  /** A transaction has ended: what waits for that in the group does so no more. The code says whether that is in the table. */
+  endTransaction(groupId: string, end: Omit<EndTransaction, 'ticket'>): Promise<ErrorCode> {
+    this.guards.ended(groupId, end.producerId)
+    return this.execute<ErrorCode>(groupId, { kind: 'endTransaction', ...end })
+  }
+
   /** The group as it is, for those who only look; one that does not exist is empty. */
   async look(groupId: string): Promise<Group | ErrorCode> {
     const live = await this.#find(groupId)
@@ -125,6 +135,7 @@ export class Groups {
 
   /** Drops groups that other brokers own by now: they would learn it from their next write, their clients sooner from this. */
   releaseForeign(): void {
+    this.guards.lost((groupId) => !this.#isOwn(shardOf(groupId)))
     for (const [groupId, live] of [...this.#live]) if (!this.#isOwn(shardOf(groupId))) live.drop(ErrorCode.NOT_COORDINATOR)
   }
 
@@ -174,6 +185,7 @@ export class Groups {
       if (loaded === undefined || !this.#isOwn(shardOf(groupId))) return ErrorCode.NOT_COORDINATOR
       if (this.#isClosed) return ErrorCode.COORDINATOR_NOT_AVAILABLE
       const onDropped = (dropped: LiveGroup) => {
+        this.guards.lost((lost) => lost === groupId)
         if (this.#live.get(groupId) === dropped) this.#live.delete(groupId)
       }
       const live = new LiveGroup(loaded, { clock, logger, store: this.#store, topics, settings, limits, onDropped })
@@ -190,7 +202,7 @@ export class Groups {
     if (deleted.length === 0) return
     const topicIds = new Set(deleted)
     for (const live of this.#live.values()) {
-      if (deleted.some((topicId) => live.group.offsets.has(topicId))) live.tell({ kind: 'forgetTopics', topicIds })
+      if (deleted.some((topicId) => hasOffsets(live.group, topicId))) live.tell({ kind: 'forgetTopics', topicIds })
     }
   }
 
@@ -239,3 +251,6 @@ export class Groups {
   }
 }
 
+function hasOffsets({ offsets, pending }: Group, topicId: Uuid): boolean {
+  return offsets.has(topicId) || [...pending.values()].some((waiting) => waiting.offsets.has(topicId))
+}

@@ -122,7 +122,7 @@ export class LiveGroup {
       const decided = this.#decideBatch()
       const { batch, draft, records } = decided
       const change = { before: this.#group, after: draft, records, now: this.#options.clock.now() }
-      const step = records.some(isDurable) ? 'save' : batch.some(({ command }) => command.kind === 'confirm') ? 'confirm' : 'none'
+      const step = records.some(isDurable) ? 'save' : batch.some(({ command }) => asksTheTable(command)) ? 'confirm' : 'none'
       if (step !== 'none') {
         this.#isWriting = true
         const { store } = this.#options
@@ -212,6 +212,11 @@ export class LiveGroup {
       this.tell({ kind: 'timeouts', expired: [], overdue: [] })
     })
   }
+}
+
+/** Whether its answer says something even where nothing is written: that of a coordinator that was deposed would be a guess. */
+function asksTheTable({ kind }: Command): boolean {
+  return kind === 'confirm' || kind === 'endTransaction'
 }
 
 function mayChangeNothing(command: Command): boolean {

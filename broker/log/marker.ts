@@ -1,7 +1,7 @@
 // The record of a control batch that ends a transaction (KIP-98): key = version 2 | type 2, value = version 2 |
 // coordinator epoch 4. Control batches are never compressed.
 
-import { batchHeaderBytes, type RecordBatch } from '../protocol/record-batch.ts'
+import { batchHeaderBytes, newBatch, type RecordBatch } from '../protocol/record-batch.ts'
 import type { Marker } from './producer-state.ts'
 
 const abortType = 0
@@ -19,6 +19,21 @@ export function markerIn(batch: RecordBatch): Marker | undefined {
   const type = batch.bytes.readInt16BE(key + 2)
   if (type !== abortType && type !== commitType) return undefined
   return { isCommit: type === commitType, coordinatorEpoch: batch.bytes.readInt32BE(value + 2) }
+}
+
+/** The control batch that says it. `timestamp`: wall clock, milliseconds. */
+export function markerBatch(
+  of: Marker & { readonly producerId: number; readonly producerEpoch: number; readonly timestamp: number },
+): Buffer {
+  const record = Buffer.alloc(17)
+  // Length 16, attributes, deltas of timestamp and offset 0; a key of 4 bytes and a value of 6; no headers. Varints are zigzag.
+  record.writeUInt8(16 * 2, 0)
+  record.writeUInt8(4 * 2, 4)
+  record.writeInt16BE(of.isCommit ? commitType : abortType, 7)
+  record.writeUInt8(6 * 2, 9)
+  record.writeInt32BE(of.coordinatorEpoch, 12)
+  const { producerId, producerEpoch, timestamp } = of
+  return newBatch(record, { isTransactional: true, isControl: true, producerId, producerEpoch, timestamp, recordCount: 1 })
 }
 
 function skipVarint(bytes: Buffer, at: number): number {

@@ -8,8 +8,9 @@
 import { strict as assert } from 'node:assert'
 import { ErrorCode } from '../protocol/error-code.ts'
 import { batchesIn } from '../protocol/record-batch.ts'
-import { validateAppend } from './append-validation.ts'
+import { type Admission, admitBatch, admitMarker, type Duplicate, type MarkerRules, type NextPlace } from './admission.ts'
 import { type Beginning, freshOf } from './beginning.ts'
+import { EndedTransactions } from './ended-transactions.ts'
 import { EpochCache } from './epoch-cache.ts'
 import { HotRing, type LentBatches } from './hot-ring.ts'
 import { LogCompaction } from './log-compaction.ts'
@@ -22,7 +23,7 @@ import { LogWriter, type Positioned } from './log-writer.ts'
 import { truncateLog } from './log-truncation.ts'
 import { markerIn } from './marker.ts'
 import { findMaxTimestamp } from './max-timestamp.ts'
-import { type Appended, failed, PendingAppends, refused } from './pending-appends.ts'
+import { type Appended, failed, PendingAppends } from './pending-appends.ts'
 import type { ProducerState } from './producer-state.ts'
 import { type Recovered, recover } from './recovery.ts'
 import { problemWith } from './replica-validation.ts'
@@ -50,6 +51,7 @@ export class PartitionLog {
   readonly #hot: HotRing
   readonly #written: ProducerState
   #admitted: ProducerState
+  readonly #ended = new EndedTransactions()
   readonly #pending = new PendingAppends()
   #isClosing = false
   #isChanging = false
@@ -78,8 +80,7 @@ export class PartitionLog {
       onStopped: (cause) => this.#onStopped(cause),
     })
     this.#keeper = new LogKeeper({
-      files, clock, segments: this.#segments, epochs: this.epochs, producers: this.#written,
-      recovered, isSynced,
+      files, clock, segments: this.#segments, epochs: this.epochs, producers: this.#written, recovered, isSynced,
       durableOffset: () => this.#durableEndOffset,
       onFault: (cause) => options.onFault(cause, 'not tidied'),
       onSyncFailed: (cause) => this.#writer.stop(cause),
@@ -116,9 +117,10 @@ export class PartitionLog {
     return this.#durableEndOffset
   }
 
-  /** Where the first transaction begins that is not decided, or the given bound. */
+  /** Where the first transaction begins that is not decided below the given bound, or that bound. */
   lastStableOffset(highWatermark: number): number {
-    return Math.min(this.#written.firstOpenOffset ?? Infinity, highWatermark)
+    const undecided = Math.min(this.#written.firstOpenOffset ?? Infinity, this.#ended.firstUndecided(highWatermark) ?? Infinity)
+    return Math.min(Math.max(undecided, this.logStartOffset), highWatermark)
   }
 
   /** Nothing can be written any more: a sync failed. */
@@ -149,23 +151,25 @@ export class PartitionLog {
    * once it is as durable as this broker makes it, or with the code that refuses it. The memory stays the log's.
    */
   append(records: Buffer, options: { readonly leaderEpoch: number }): Promise<Appended> {
+    return this.#admit(options.leaderEpoch, (place) => admitBatch(records, place))
+  }
+
+  /** Admits the marker that ends a producer's transaction, as `append` does. The memory stays the log's. */
+  appendMarker(bytes: Buffer, options: MarkerRules & { readonly leaderEpoch: number }): Promise<Appended> {
+    return this.#admit(options.leaderEpoch, (place) => admitMarker(bytes, place, options))
+  }
+
+  #admit(leaderEpoch: number, admit: (place: NextPlace) => Admission): Promise<Appended> {
     if (this.#isChanging) return Promise.resolve(failed(ErrorCode.NOT_LEADER_OR_FOLLOWER, 'the log is being cut back'))
     if (this.#writer.isStopped || this.#isClosing) return Promise.resolve(failed(ErrorCode.KAFKA_STORAGE_ERROR, 'the log has stopped'))
-    const now = this.#options.clock.now()
-    const config = this.#options.config()
-    const batch = validateAppend(records, { config, now, keyless: this.#options.keyless })
-    if ('errorCode' in batch) return Promise.resolve(refused(batch))
-    const checked = this.#admitted.check(batch)
-    if (checked.kind === 'refused') return Promise.resolve(failed(checked.errorCode, checked.message))
-    if (checked.kind === 'duplicate') return this.#answerDuplicate(checked.original)
-    batch.stamp(this.#endOffset, options.leaderEpoch)
-    if (config.hasLogAppendTime) batch.stampAppendTime(now)
-    this.#admitted.apply(batch, { now, marker: undefined })
+    const { clock, config, keyless } = this.#options
+    const now = clock.now()
+    const admitted = admit({ producers: this.#admitted, config: config(), now, keyless, endOffset: this.#endOffset, leaderEpoch })
+    if (admitted.kind === 'refused') return Promise.resolve(admitted.answer)
+    if (admitted.kind === 'duplicate') return this.#answerDuplicate(admitted.original)
+    const { batch, marker, answer } = admitted
+    this.#admitted.apply(batch, { now, marker })
     this.#endOffset = batch.endOffset
-    const answer: Appended = {
-      errorCode: ErrorCode.NONE, baseOffset: batch.baseOffset, endOffset: batch.endOffset,
-      logAppendTime: config.hasLogAppendTime ? now : -1,
-    }
     this.#writer.add(batch)
     return this.#pending.add(answer)
   }
@@ -193,9 +197,9 @@ export class PartitionLog {
     return this.#endOffset <= this.#durableEndOffset ? Promise.resolve(answer) : this.#pending.add(answer)
   }
 
-  /** Whether it remembers what this producer sent last. */
-  knowsProducer(producerId: number): boolean {
-    return this.#admitted.knows(producerId)
+  /** What it remembers of producers, with what is still being written. */
+  get admitted(): Pick<ProducerState, 'knows' | 'hasOpenTransaction'> {
+    return this.#admitted
   }
 
   /** Resolves once everything that was admitted is durable or has failed. */
@@ -204,8 +208,7 @@ export class PartitionLog {
   }
 
   /** The answer to what was sent before, once that is durable. */
-  #answerDuplicate(original: { readonly baseOffset: number; readonly endOffset: number; readonly timestamp: number }): Promise<Appended> {
-    const { baseOffset, endOffset, timestamp } = original
+  #answerDuplicate({ baseOffset, endOffset, timestamp }: Duplicate['original']): Promise<Appended> {
     const logAppendTime = this.#options.config().hasLogAppendTime ? timestamp : -1
     const answer: Appended = { errorCode: ErrorCode.NONE, baseOffset, endOffset, logAppendTime }
     return endOffset <= this.#durableEndOffset ? Promise.resolve(answer) : this.#pending.addAgain(answer)
@@ -213,14 +216,13 @@ export class PartitionLog {
 
   #onWritten(segment: Segment, batches: readonly Positioned[]): void {
     const now = this.#options.clock.now()
-    const intervalBytes = indexIntervalBytes(this.#options)
     for (const { batch, position } of batches) {
       assert(this.#keeper.gaps.allow(this.#durableEndOffset, batch.baseOffset), `${batch.baseOffset} behind ${this.#durableEndOffset}`)
       const index = segment.openIndex()
-      index.note(batch, { position, intervalBytes })
+      index.note(batch, { position, intervalBytes: indexIntervalBytes(this.#options) })
       segment.maxTimestamp = index.maxTimestamp
       this.epochs.note(batch.leaderEpoch, batch.baseOffset)
-      const aborted = this.#written.apply(batch, { now, marker: markerIn(batch) })
+      const aborted = this.#written.apply(batch, { now, marker: markerIn(batch), ended: this.#ended })
       if (aborted !== undefined) segment.abortedCount = index.aborted.push(aborted)
       this.#hot.add(batch)
       this.#durableEndOffset = batch.endOffset
@@ -237,9 +239,8 @@ export class PartitionLog {
   }
 
   #onStopped(cause: unknown): void {
-    this.#options.onFault(
-      new LogError('stopped', this.#options.directory, 'nothing is known any more of what is on the disk', cause), 'stopped'
-    )
+    const error = new LogError('stopped', this.#options.directory, 'nothing is known any more of what is on the disk', cause)
+    this.#options.onFault(error, 'stopped')
     this.#pending.failAll(ErrorCode.KAFKA_STORAGE_ERROR, 'the log has stopped')
   }
 
@@ -250,8 +251,7 @@ export class PartitionLog {
    */
   read(range: BatchRange): LentBatches | Promise<LentBatches> {
     if (range.offset >= this.#durableEndOffset) return nothing
-    const hotStart = this.#hot.startOffset
-    if (hotStart !== undefined && range.offset >= hotStart) return this.#hot.read(range)
+    if (range.offset >= (this.#hot.startOffset ?? Infinity)) return this.#hot.read(range)
     return readSegments(this.#segments, range, this.#options.pool)
   }
 
@@ -294,8 +294,7 @@ export class PartitionLog {
     const wallMs = this.#options.clock.now()
     const active = this.#segments.active
     if (active !== undefined && active.bytes > 0 && isDue(active, { ...now, wallMs }, config)) await this.roll()
-    this.#written.expire(wallMs, config.producerExpiryMs)
-    this.#admitted.expire(wallMs, config.producerExpiryMs)
+    for (const producers of [this.#written, this.#admitted]) producers.expire(wallMs, config.producerExpiryMs)
     if (config.isDeleted && !config.isTiered) {
       await this.#keeper.retain({ ...now, wallMs }, config).catch((cause: unknown) => this.#options.onFault(cause, 'not tidied'))
     }
@@ -362,6 +361,7 @@ export class PartitionLog {
     this.#writer.begin()
     this.epochs.reset(epochs.starts)
     this.#written.take(producers)
+    this.#ended.truncateFromEnd(endOffset)
     this.#admitted = producers.copy()
     this.#endOffset = endOffset
     this.#durableEndOffset = endOffset
@@ -372,18 +372,19 @@ export class PartitionLog {
   /** Ends in order: what was admitted is written, and the next start believes the files. */
   async close(): Promise<void> {
     this.#isClosing = true
-    await this.#writer.exclusively(async () => {})
-    const wasStopped = this.#writer.isStopped
-    await this.#writer.close()
-    await this.#keeper.end({ isClean: !wasStopped })
-    this.#hot.clear()
+    await this.settled()
+    await this.#end({ isClean: !this.#writer.isStopped })
   }
 
   /** Closes without a word of it in the files: the next start takes what is there as after a crash. */
   async abandon(): Promise<void> {
     this.#isClosing = true
+    await this.#end({ isClean: false })
+  }
+
+  async #end(how: { readonly isClean: boolean }): Promise<void> {
     await this.#writer.close()
-    await this.#keeper.end({ isClean: false })
+    await this.#keeper.end(how)
     this.#hot.clear()
   }
 

@@ -1,6 +1,7 @@
 // What a partition remembers of producers: enough to tell a new batch from one that is sent again, and to know which
 // transactions are open (KIP-98). It is made of the log alone, so every replica and every recovery comes to the same.
 
+import type { EndedTransactions } from './ended-transactions.ts'
 import type { AbortedTransaction } from './sealed-segment.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import { nextSequence, type RecordBatch } from '../protocol/record-batch.ts'
@@ -42,6 +43,9 @@ export type ProducerCheck =
   | { readonly kind: 'duplicate'; readonly original: RememberedBatch }
   | { readonly kind: 'refused'; readonly errorCode: ErrorCode; readonly message: string }
 
+/** `known`: the log says so already. */
+export type MarkerCheck = Exclude<ProducerCheck, { readonly kind: 'duplicate' }> | { readonly kind: 'known' }
+
 export interface DescribedProducer {
   readonly producerId: number
   readonly producerEpoch: number
@@ -57,12 +61,22 @@ export interface Marker {
   readonly coordinatorEpoch: number
 }
 
+/** What a batch does not say itself. */
+export interface BatchContext {
+  /** Wall clock, milliseconds. */
+  readonly now: number
+  readonly marker: Marker | undefined
+  /** Takes note of transactions that end. */
+  readonly ended?: EndedTransactions
+}
+
 /** One producer in a snapshot: id, epoch, coordinator epoch, append time, timestamp, transaction start, batches. */
 type Snapshot = readonly [number, number, number, number, number, number, readonly (readonly [number, number, number, number, number])[]]
 
 export class ProducerState {
   /** In the order in which they were heard last. */
   #producers = new Map<number, Producer>()
+  /** Their first offsets, in order: a transaction begins where the log ends. */
   #openTransactions = new Map<number, number>()
   /** Another one after each copy: what is there by then is shared, and changed as a copy of its own. */
   #owner = {}
@@ -73,13 +87,36 @@ export class ProducerState {
 
   /** The first offset of the transaction that is open for the longest; undefined where none is. */
   get firstOpenOffset(): number | undefined {
-    let first: number | undefined
-    for (const start of this.#openTransactions.values()) if (first === undefined || start < first) first = start
-    return first
+    for (const start of this.#openTransactions.values()) return start
+    return undefined
   }
+
 
   knows(producerId: number): boolean {
     return this.#producers.has(producerId)
+  }
+
+  /** Whether a transaction of the producer is open that began in this epoch. */
+  hasOpenTransaction({ producerId, producerEpoch }: Pick<RecordBatch, 'producerId' | 'producerEpoch'>): boolean {
+    return this.#openTransactions.has(producerId) && this.#producers.get(producerId)?.epoch === producerEpoch
+  }
+
+  /** Whether a marker may be written, or has been. Call `apply` once it is taken. */
+  checkMarker({ producerId, producerEpoch }: RecordBatch, marker: Marker & { readonly hasOwnEpoch: boolean }): MarkerCheck {
+    const known = this.#producers.get(producerId)
+    if (known === undefined) return { kind: 'new' }
+    if (marker.coordinatorEpoch < known.coordinatorEpoch) {
+      return refused(
+        ErrorCode.TRANSACTION_COORDINATOR_FENCED, `coordinator epoch ${marker.coordinatorEpoch} met ${known.coordinatorEpoch}`
+      )
+    }
+    const isOpen = known.transactionStart >= 0
+    if (producerEpoch < known.epoch || (marker.hasOwnEpoch && producerEpoch === known.epoch && isOpen)) {
+      return refused(ErrorCode.INVALID_PRODUCER_EPOCH, `producer ${producerId} has epoch ${known.epoch}, and its marker ${producerEpoch}`)
+    }
+    // It would say what the log says: nothing is open, and nobody who is fenced by it could write.
+    if (!isOpen && producerEpoch === known.epoch && marker.coordinatorEpoch === known.coordinatorEpoch) return { kind: 'known' }
+    return { kind: 'new' }
   }
 
   /** Whether a client's batch continues what its producer sent. Call `apply` once it is taken. */
@@ -99,6 +136,9 @@ export class ProducerState {
       )
     }
     const lastSequence = batch.lastSequence
+    if (known.transactionStart >= 0 && !batch.isTransactional) {
+      return refused(ErrorCode.INVALID_TXN_STATE, `producer ${producerId} has an open transaction, of which this is no part`)
+    }
     const original = known.batches.find((one) => one.firstSequence === baseSequence && one.lastSequence === lastSequence)
     if (original !== undefined) return { kind: 'duplicate', original }
     const last = known.batches.at(-1)
@@ -111,7 +151,7 @@ export class ProducerState {
    * Takes a batch in, in the order of the log: from a client after `check`, from a leader or the disk as it is. The
    * offsets in it are final. Returns the transaction that a marker aborted.
    */
-  apply(batch: RecordBatch, context: { readonly now: number; readonly marker: Marker | undefined }): AbortedTransaction | undefined {
+  apply(batch: RecordBatch, context: BatchContext): AbortedTransaction | undefined {
     const { producerId, producerEpoch } = batch
     if (producerId < 0) return undefined
     const producer = this.#heard(producerId, producerEpoch)
@@ -121,7 +161,7 @@ export class ProducerState {
     }
     producer.lastAppendAt = context.now
     producer.lastTimestamp = batch.maxTimestamp
-    if (batch.isControl) return this.#end(producerId, producer, batch, context.marker)
+    if (batch.isControl) return this.#end(producer, batch, context)
     producer.batches.push({
       firstSequence: batch.baseSequence, lastSequence: batch.lastSequence,
       baseOffset: batch.baseOffset, endOffset: batch.endOffset, timestamp: batch.maxTimestamp,
@@ -161,12 +201,14 @@ export class ProducerState {
     }
   }
 
-  #end(producerId: number, producer: Producer, batch: RecordBatch, marker: Marker | undefined): AbortedTransaction | undefined {
+  #end(producer: Producer, batch: RecordBatch, { marker, ended }: BatchContext): AbortedTransaction | undefined {
     if (marker === undefined) return undefined
+    const { producerId } = batch
     const firstOffset = producer.transactionStart
     producer.coordinatorEpoch = marker.coordinatorEpoch
     producer.transactionStart = -1
     this.#openTransactions.delete(producerId)
+    if (firstOffset >= 0) ended?.add(firstOffset, batch.lastOffset)
     if (marker.isCommit || firstOffset < 0) return undefined
     const lastOffset = batch.lastOffset
     return { producerId, firstOffset, lastOffset, lastStableOffset: this.firstOpenOffset ?? lastOffset + 1 }
@@ -229,10 +271,12 @@ export class ProducerState {
       if (transactionStart >= 0) state.#openTransactions.set(id, transactionStart)
       else state.#forgetSome()
     }
+    // A snapshot has producers in the order in which they were heard last.
+    state.#openTransactions = new Map([...state.#openTransactions].sort(([, one], [, other]) => one - other))
     return state
   }
 }
 
-function refused(errorCode: ErrorCode, message: string): ProducerCheck {
+function refused(errorCode: ErrorCode, message: string): Extract<ProducerCheck, { readonly kind: 'refused' }> {
   return { kind: 'refused', errorCode, message }
 }

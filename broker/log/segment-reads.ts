@@ -37,6 +37,8 @@ export async function findAborted(
     if (segment.abortedCount === 0 || (next !== undefined && next.baseOffset <= range.start)) continue
     for (const one of (await segment.index()).aborted) {
       if (one.lastOffset >= range.start && one.firstOffset < range.end) found.push(one)
+      // Everything below was decided by then: what was aborted later begins behind the range.
+      if (one.lastStableOffset >= range.end) return found
     }
   }
   return found

@@ -4,10 +4,8 @@
 
 import { aliveBrokers, type BrokerImage, type Image } from '../cluster/image.ts'
 import { metadataHintApi } from '../protocol/internal/metadata-hint.ts'
-import type { Api, GivenOf, ReadOf, Shape } from '../protocol/schema.ts'
 import { type Clock, sleep } from '../runtime/clock.ts'
 import type { Network } from '../runtime/network.ts'
-import type { AskOptions } from './ask-broker.ts'
 import { BrokerClient, type BrokerClientLimits, BrokerUnreachable } from './broker-client.ts'
 
 export interface PeerLimits extends BrokerClientLimits {
@@ -58,17 +56,6 @@ export class Peers {
     const broker = this.#options.image().brokers.get(brokerId)
     if (broker === undefined) throw new BrokerUnreachable(`broker ${brokerId} is not registered`)
     return this.#connect(broker)
-  }
-
-  /** As `AskBroker`, of one of the others: over the connection that is kept to it. */
-  async ask<Q extends Shape, P extends Shape>(
-    brokerId: number, api: Api<Q, P>, request: GivenOf<Q>, { version, timeoutMs }: AskOptions,
-  ): Promise<ReadOf<P>> {
-    const client = this.#links.get(brokerId)?.client
-    if (client === undefined) throw new BrokerUnreachable(`no connection to broker ${brokerId}`)
-    const { response, release } = await client.call(api, { version, request, timeoutMs })
-    release()
-    return response
   }
 
   /** Keeps up with who there is. */

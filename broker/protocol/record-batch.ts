@@ -137,6 +137,34 @@ export class RecordBatch {
   }
 }
 
+export interface NewBatch {
+  readonly isTransactional: boolean
+  readonly isControl: boolean
+  readonly producerId: number
+  readonly producerEpoch: number
+  /** Of all records. */
+  readonly timestamp: number
+  readonly recordCount: number
+}
+
+/** A batch of this broker's own, not compressed and without sequences, of records that are encoded already. */
+export function newBatch(records: Buffer, of: NewBatch): Buffer {
+  const bytes = Buffer.concat([Buffer.alloc(batchHeaderBytes), records])
+  bytes.writeInt32BE(bytes.length - batchPrefixBytes, at.batchLength)
+  bytes.writeInt32BE(-1, at.leaderEpoch)
+  bytes.writeInt8(2, at.magic)
+  bytes.writeInt16BE((of.isTransactional ? transactionalBit : 0) | (of.isControl ? controlBit : 0), at.attributes)
+  bytes.writeInt32BE(of.recordCount - 1, at.lastOffsetDelta)
+  writeInt64(bytes, at.baseTimestamp, of.timestamp)
+  writeInt64(bytes, at.maxTimestamp, of.timestamp)
+  writeInt64(bytes, at.producerId, of.producerId)
+  bytes.writeInt16BE(of.producerEpoch, at.producerEpoch)
+  bytes.writeInt32BE(-1, at.baseSequence)
+  bytes.writeInt32BE(of.recordCount, at.recordCount)
+  bytes.writeUInt32BE(crc32c(bytes.subarray(at.attributes)), at.crc)
+  return bytes
+}
+
 /**
  * For compaction: what is new in the header of a batch that lost records, which lies in `bytes` with all that follows it. Length and
  * checksum are made anew. `deleteHorizon` (KIP-534) takes the place of the base timestamp. `isEmptied`: no records are left.

@@ -10,6 +10,7 @@
 import type { PartitionImage } from '../cluster/image.ts'
 import { allRules } from '../cluster/rules.ts'
 import type { LentBatches } from '../log/hot-ring.ts'
+import type { MarkerRules } from '../log/admission.ts'
 import type { Appended, PartitionLog } from '../log/partition-log.ts'
 import { failed } from '../log/pending-appends.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
@@ -18,7 +19,9 @@ import type { AbortedRange, ColdTier, OffsetAndTimestamp } from './cold-tier.ts'
 import { divergence, type Divergence } from './divergence.ts'
 import { beginTerm } from './leader-state.ts'
 import { LeaderTerm, type TermSurroundings } from './leader-term.ts'
+import { type Deleted, deleteRecords } from './record-deletion.ts'
 import { findMaxTimestamp, findTimestamp } from './time-lookup.ts'
+import { TransactionalAppends } from './transactional-appends.ts'
 
 export interface PartitionOptions {
   readonly topicId: Uuid
@@ -41,8 +44,13 @@ export type Role =
   | { readonly kind: 'leads'; readonly term: LeaderTerm }
   | { readonly kind: 'follows'; readonly leader: number; readonly leaderEpoch: number }
 
-/** Whom a watcher serves: consumers see what is committed, followers all that is written. */
-export type Watched = 'committed' | 'written'
+/** Whom a watcher serves: consumers see what is committed, some only what no open transaction is before, followers all that is written. */
+export type Watched = 'committed' | 'stable' | 'written'
+
+export interface AppendOptions {
+  readonly acks: number
+  readonly timeoutMs: number
+}
 
 export interface ReadRequest {
   readonly offset: number
@@ -88,10 +96,12 @@ export class Partition {
   readonly topicName: string
   readonly partition: number
   readonly log: PartitionLog
+  /** What has to be asked of transactions' coordinators before it is appended. */
+  readonly transactional = new TransactionalAppends(this)
   /** Set once the tier knows the partition; until then what is not on disk is answered as unavailable. */
   tier: ColdTier | undefined
   readonly #options: PartitionOptions
-  readonly #watchers: Record<Watched, Set<(bytes: number) => void>> = { committed: new Set(), written: new Set() }
+  readonly #watchers: Record<Watched, Set<(bytes: number) => void>> = { committed: new Set(), stable: new Set(), written: new Set() }
   #role: Role = idle
   /** As the metadata has it; undefined before it said anything. */
   #image: PartitionImage | undefined
@@ -175,8 +185,7 @@ export class Partition {
   #change(role: Role): void {
     this.#role = role
     // Whoever waits here for records has to look at what it is told now.
-    this.#tell('committed', Infinity)
-    this.#tell('written', Infinity)
+    for (const watched of ['committed', 'stable', 'written'] as const) this.#tell(watched, Infinity)
     this.#options.onRole(this)
   }
 
@@ -209,13 +218,24 @@ export class Partition {
    * Admits a batch in the order of the calls; resolves when it is as durable as `acks` asks for: here for 0 and 1, on every
    * in-sync replica for -1, or after `timeoutMs`. A refusal is in the answer's code.
    */
-  append(records: Buffer, { acks, timeoutMs }: { readonly acks: number; readonly timeoutMs: number }): Promise<Appended> {
+  append(records: Buffer, options: AppendOptions): Promise<Appended> {
+    return this.#append(options, (leaderEpoch) => this.log.append(records, { leaderEpoch }))
+  }
+
+  /** The same for the marker that ends a producer's transaction: resolves when it is on every in-sync replica. */
+  appendMarker(marker: Buffer, options: MarkerRules & { readonly timeoutMs: number }): Promise<Appended> {
+    return this.#append({ ...options, acks: -1 }, (leaderEpoch) => {
+      this.transactional.ended(marker, options)
+      return this.log.appendMarker(marker, { ...options, leaderEpoch })
+    })
+  }
+
+  #append(options: AppendOptions, append: (leaderEpoch: number) => Promise<Appended>): Promise<Appended> {
     const { term } = this
-    const refusal = term?.refusal(acks) ?? ErrorCode.NOT_LEADER_OR_FOLLOWER
+    const refusal = term?.refusal(options.acks) ?? ErrorCode.NOT_LEADER_OR_FOLLOWER
     if (term === undefined || refusal !== ErrorCode.NONE) return Promise.resolve(failed(refusal, 'nothing was appended'))
-    const pending = this.log.append(records, { leaderEpoch: term.leaderEpoch })
-    return pending.then((appended) => {
-      return appended.errorCode === ErrorCode.NONE ? term.acknowledge(appended, { acks, timeoutMs }) : appended
+    return append(term.leaderEpoch).then((appended) => {
+      return appended.errorCode === ErrorCode.NONE ? term.acknowledge(appended, options) : appended
     })
   }
 
@@ -233,8 +253,12 @@ export class Partition {
   #onCommitted(highWatermark: number): void {
     const offsets = highWatermark - this.#knownHighWatermark
     if (offsets <= 0) return
+    const stableBefore = this.log.lastStableOffset(this.#knownHighWatermark)
     this.#knownHighWatermark = highWatermark
+    const stable = this.log.lastStableOffset(highWatermark) - stableBefore
     this.#tell('committed', Math.ceil(offsets * this.#bytesPerOffset))
+    // A marker is small, and what it sets free may be as much as anybody waits for.
+    if (stable > 0) this.#tell('stable', stable > offsets ? Infinity : Math.ceil(stable * this.#bytesPerOffset))
   }
 
   #tell(watched: Watched, bytes: number): void {
@@ -342,6 +366,8 @@ export class Partition {
     if (request.offset < this.logStartOffset) return this.nothing(ErrorCode.OFFSET_OUT_OF_RANGE)
     if (found === 'unavailable') return this.nothing(unavailable)
     if (found === 'pending') return this.nothing()
+    // An empty answer would be asked for again and again: what comes next may be the disk's.
+    if ('nextOffset' in found) return this.read({ ...request, offset: found.nextOffset, lastFetchedEpoch: -1 })
     let bytes = 0
     for (const buffer of found.buffers) bytes += buffer.length
     const aborted = request.isCommittedOnly ? found.aborted : null
@@ -359,21 +385,8 @@ export class Partition {
   }
 
   /** Deletes records below an offset; -1: all that consumers may see. Returns the new log start or the refusal. */
-  async deleteRecords(before: number): Promise<{ readonly logStartOffset: number } | { readonly errorCode: number }> {
-    const offset = before === -1 ? this.highWatermark : before
-    if (offset < 0 || offset > this.highWatermark) return { errorCode: ErrorCode.OFFSET_OUT_OF_RANGE }
-    const { tier, term } = this
-    const isOver = () => this.term !== term
-    await this.log.advanceLogStart(offset)
-    try {
-      // Where the log starts there already the tier may have missed it, and this is asked once more because of that.
-      if (!isOver()) await tier?.advanceLogStart(this.logStartOffset)
-    } catch (cause) {
-      if (!isOver()) throw cause
-    }
-    // The next leader may not have heard of it, and has to be asked: what has gone from this disk has gone from one replica.
-    if (isOver()) return { errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER }
-    return { logStartOffset: this.logStartOffset }
+  deleteRecords(before: number): Promise<Deleted> {
+    return deleteRecords(this, before)
   }
 }
 

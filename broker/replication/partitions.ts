@@ -2,6 +2,7 @@
 // role that the image says at once; what it has none of any more, and what is left of deleted topics, is removed.
 
 import { emptyImage, type Image, type PartitionImage, type TopicImage } from '../cluster/image.ts'
+import type { Brokenness } from '../cluster/leadership.ts'
 import { LogError } from '../log/log-error.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import type { Uuid } from '../runtime/random.ts'
@@ -67,16 +68,18 @@ export class Partitions {
     return isOurs && this.#offline.has(keyOf(topicId, partition)) ? ErrorCode.KAFKA_STORAGE_ERROR : ErrorCode.NOT_LEADER_OR_FOLLOWER
   }
 
-  /** Whether this broker cannot serve its replica: its log could not be opened, or has stopped. */
-  isBroken(topicId: Uuid, partition: number): boolean {
-    return this.#offline.has(keyOf(topicId, partition)) || this.#topics.get(topicId)?.get(partition)?.log.isStopped === true
+  /** Why this broker cannot serve its replica; undefined: it can, as far as the disk goes. */
+  brokenness(topicId: Uuid, partition: number): Brokenness | undefined {
+    const offline = this.#offline.get(keyOf(topicId, partition))
+    if (offline !== undefined) return offline.isFinal ? 'lost' : 'away'
+    return this.#topics.get(topicId)?.get(partition)?.log.isStopped === true ? 'lost' : undefined
   }
 
   *[Symbol.iterator](): Generator<Partition> {
     for (const partitions of this.#topics.values()) yield* partitions.values()
   }
 
-  /** Replicas that this broker cannot serve, as `isBroken` has it. */
+  /** Replicas that this broker cannot serve, as `brokenness` has it. */
   get offlineCount(): number {
     let count = this.#offline.size
     for (const { log } of this) if (log.isStopped) count++

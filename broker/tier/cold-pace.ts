@@ -23,9 +23,11 @@ const lookEveryMs = 10
 const looksPerDecision = 10
 /** Where timers were late, history goes on with so much of its pace, and else with so many bytes per second more. */
 const slowdown = 0.6
-const speedupBytesPerSecond = 1024 * 1024
+const speedupBytesPerSecond = 512 * 1024
 /** After so many milliseconds without a read nobody looks any more. */
 const restAfterMs = 1000
+/** Whoever wrote is expected to go on for so many milliseconds: an append that waits for the disk is no sign of rest. */
+const hotForMs = 3000
 
 /**
  * Holds whoever reads history back while somebody writes and the broker's own timers are late: replies full of old
@@ -43,7 +45,7 @@ export class ColdPace {
   #looks = 0
   #latestMs = 0
   #hotBefore = 0
-  #isHot = false
+  #hotUntil = -Infinity
 
   constructor(options: ColdPaceOptions) {
     this.#options = options
@@ -102,10 +104,11 @@ export class ColdPace {
     const { limits, hotTraffic } = this.#options
     const { coldBytesPerSecondMin: min, coldBytesPerSecondFirst: first, coldBytesPerSecondMax: max } = limits
     const hot = hotTraffic()
-    const wasHot = this.#isHot
-    this.#isHot = hot !== this.#hotBefore
+    const now = this.#options.clock.monotonic()
+    const wasHot = now < this.#hotUntil
+    if (hot !== this.#hotBefore) this.#hotUntil = now + hotForMs
     const isLate = this.#latestMs > limits.coldLatenessMsMax
-    if (!this.#isHot) this.#bytesPerSecond = max
+    if (now >= this.#hotUntil) this.#bytesPerSecond = max
     else if (!wasHot) this.#bytesPerSecond = Math.min(this.#bytesPerSecond, first)
     else if (isLate) this.#bytesPerSecond = Math.max(min, this.#bytesPerSecond * slowdown)
     else this.#bytesPerSecond = Math.min(max, this.#bytesPerSecond + speedupBytesPerSecond)

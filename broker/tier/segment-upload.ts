@@ -85,7 +85,8 @@ async function* chunksOf(
   yield trailer
 }
 
-function trailerOf(job: UploadJob, scan: SegmentScan): ReturnType<typeof encodeTrailer> {
+/** All that stands behind the batches of an object. */
+export function trailerOf(job: Omit<UploadJob, 'key' | 'path' | 'fileBytes'>, scan: SegmentScan): ReturnType<typeof encodeTrailer> {
   const head = {
     topicId: job.topicId, partition: job.partition, baseOffset: job.start, endOffset: job.end,
     epoch: job.epoch, generation: job.generation,

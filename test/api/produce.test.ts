@@ -28,7 +28,7 @@ function world(leader: (index: number) => unknown) {
   return { context, send }
 }
 
-const open = (append: () => Promise<Appended>) => ({ append, topicId: 't', logStartOffset: 0, log: { knowsProducer: () => false } })
+const open = (append: () => Promise<Appended>) => ({ append, topicId: 't', logStartOffset: 0, log: { admitted: { knows: () => false } } })
 /** Nobody is ever given this id, and no number can hold it. */
 function impossible(): Buffer {
   const batch = aBatch({ producerId: 7 })
@@ -64,7 +64,8 @@ test('there is no answer, not even that of a defect, before every append has one
   await assert.rejects(answered, TypeError)
 })
 
-test('a transactional batch is refused: nobody could end its transaction, and consumers would wait behind it for ever', async () => {
+test('a transactional batch without a transactional id is refused, and the others of the request are not', async () => {
   const { send } = world(() => open(async () => taken))
-  assert.deepEqual(await send([aBatch({ producerId: 7, isTransactional: true }), aBatch()]), [ErrorCode.INVALID_TXN_STATE, ErrorCode.NONE])
+  const codes = await send([aBatch({ producerId: 7, isTransactional: true }), aBatch()])
+  assert.deepEqual(codes, [ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, ErrorCode.NONE])
 })

@@ -47,7 +47,7 @@ function world({ count, hanging, unpurged = [], tierOf, reopen = async () => {} 
     clock,
     logger: { warn: (_what: unknown, message: string) => seen.warnings.push(message) } as unknown as Logger,
     metadata,
-    partitions: Object.assign(partitions, { reopen, isBroken: () => false }) as unknown as Partitions,
+    partitions: Object.assign(partitions, { reopen, brokenness: () => undefined }) as unknown as Partitions,
     store: {
       async tidy({ partition }) {
         seen.tidied.set(partition, (seen.tidied.get(partition) ?? 0) + 1)

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { emptyImage, fold, type Image, isAlive, type PartitionImage } from '../../broker/cluster/image.ts'
 import {
-  noLeader, planElections, planFence, planHandOver, planIsr, planLeave, planPreferred, planRegistration, planRetreat, planUnfence, type Registration,
+  type Brokenness, noLeader, planElections, planFence, planHandOver, planIsr, planLeave, planOffline, planPreferred, planRegistration, planRetreat, planUnfence, type Registration,
   type TopicRules,
 } from '../../broker/cluster/leadership.ts'
 import type { MetadataRecord } from '../../broker/cluster/metadata-record.ts'
@@ -54,6 +54,23 @@ test('the in-sync replicas do not become fewer than the minimum because brokers 
   assert.equal(partition(image).leader, noLeader, 'broker 1 was not in sync any more')
   image = apply(image, planUnfence(image, epochOf(image, 2), rulesOf))
   assert.equal(partition(image).leader, 2)
+})
+
+test('a replica whose disk failed leaves, and one that is only away stays where the others are too few, and does not lead', () => {
+  const before = cluster([1, 2])
+  const broken = (brokenness: Brokenness) => planOffline(before, 1, { brokenness: () => brokenness, rulesOf })
+  assert.deepEqual(state(apply(before, broken('lost'))), { leader: 2, leaderEpoch: 1, isr: [2] })
+  const after = apply(before, broken('away'))
+  assert.deepEqual(state(after), { leader: 2, leaderEpoch: 1, isr: [1, 2] })
+  assert.deepEqual(planOffline(after, 1, { brokenness: () => 'away', rulesOf }), [], 'once is enough')
+  const three = cluster([1, 2, 3])
+  assert.deepEqual(state(apply(three, planOffline(three, 1, { brokenness: () => 'away', rulesOf }))), { leader: 2, leaderEpoch: 1, isr: [2, 3] })
+})
+
+test('what is away is led by its broker where nobody else can, and clients wait for it', () => {
+  let image = cluster([1, 2])
+  image = apply(image, planFence(image, epochOf(image, 2), rulesOf))
+  assert.deepEqual(planOffline(image, 1, { brokenness: () => 'away', rulesOf }), [])
 })
 
 test('an unclean election happens where the topic allows it, and only where nobody is in sync', () => {

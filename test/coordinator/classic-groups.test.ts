@@ -1,8 +1,9 @@
 import { test } from 'node:test'
 import { ClassicScript } from './classic-script.ts'
 import { expectTrace } from './expect-trace.ts'
+import type { WorldOptions } from './world.ts'
 
-const run = expectTrace((options) => new ClassicScript(options))
+const run = expectTrace<WorldOptions>((options) => new ClassicScript(options))
 
 /** What most scripts begin with: A leads a stable generation 1. */
 const stable = `

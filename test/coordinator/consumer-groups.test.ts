@@ -1,8 +1,9 @@
 import { test } from 'node:test'
 import { ConsumerScript } from './consumer-script.ts'
 import { expectTrace } from './expect-trace.ts'
+import type { WorldOptions } from './world.ts'
 
-const run = expectTrace((options) => new ConsumerScript(options))
+const run = expectTrace<WorldOptions>((options) => new ConsumerScript(options))
 
 test('a member joins, is given everything, and hears of it once', () => run(`
   > join A

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import type { WorldOptions } from './world.ts'
 
 interface Script {
   run(script: string): Promise<string>
@@ -9,7 +8,7 @@ interface Script {
  * Runs a transcript: lines that begin with `>` are done, the others are what must come of them. Answers that arrive
  * in the same moment may stand in either order.
  */
-export function expectTrace(begin: (options?: WorldOptions) => Script): (transcript: string, options?: WorldOptions) => Promise<void> {
+export function expectTrace<O>(begin: (options?: O) => Script): (transcript: string, options?: O) => Promise<void> {
   return async (transcript, options) => {
     const expected = transcript.trim().split('\n').map((line) => line.trim())
     const actual = (await begin(options).run(transcript)).split('\n').map((line) => line.trim())

@@ -183,8 +183,12 @@ test('a snapshot is the state, whatever happened', () => {
   fc.assert(fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
     const state = new ProducerState()
     const next = new Map<number, { epoch: number; sequence: number }>()
+    const open = new Set<number>()
     let offset = 0
-    for (const { producerId: id, records, bump, isTransactional, end: how } of steps) {
+    for (const { producerId: id, records, bump, isTransactional: begins, end: how } of steps) {
+      const isTransactional = begins || open.has(id)
+      if (isTransactional && how === 'none') open.add(id)
+      else open.delete(id)
       const known = next.get(id) ?? { epoch: 0, sequence: 0 }
       const at = bump ? { epoch: known.epoch + 1, sequence: 0 } : known
       const sent = batch({ producerId: id, records, producerEpoch: at.epoch, baseSequence: at.sequence, isTransactional, baseOffset: offset })

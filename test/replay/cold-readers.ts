@@ -3,14 +3,17 @@
 //
 //   node test/replay/cold-readers.ts BOOTSTRAP TOPIC_ID PARTITIONS END_OFFSET
 //
+// Consumers are on machines of their own: here they take the processors that the broker and the producer leave free.
 // Says how many bytes they have read, a line per second.
 
+import { setPriority } from 'node:os'
 import { batchesIn } from '../../broker/protocol/record-batch.ts'
 import { fetchOnce } from '../support/topic-reader.ts'
 import { WireClient } from '../support/wire-client.ts'
 
 const [bootstrap, topicId, partitions, end] = process.argv.slice(2) as [string, string, string, string]
 const readers = 8
+setPriority(19)
 let bytes = 0
 
 async function read(reader: number): Promise<never> {

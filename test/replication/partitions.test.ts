@@ -80,7 +80,8 @@ test('a partition whose log has stopped is offline too, and whoever looks at the
   assert.equal(partitions.offlineCount, 1)
   stopped.add('payments')
   assert.equal(partitions.offlineCount, 2)
-  assert(partitions.isBroken('payments', 0))
+  assert.equal(partitions.brokenness('orders', 0), 'away')
+  assert.equal(partitions.brokenness('payments', 0), 'lost')
 })
 
 test('a partition that is still being opened is not led yet, and its topic is known already', async () => {

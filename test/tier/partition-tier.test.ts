@@ -3,6 +3,7 @@
 import { strict as assert } from 'node:assert'
 import { suite, test } from 'node:test'
 import { HotBudget } from '../../broker/log/hot-ring.ts'
+import { markerIn, markerBatch } from '../../broker/log/marker.ts'
 import { PartitionLog } from '../../broker/log/partition-log.ts'
 import { batchesIn } from '../../broker/protocol/record-batch.ts'
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
@@ -190,4 +191,95 @@ suite('a partition over both tiers', () => {
     assert.equal(next.partition.logStartOffset, 50)
     assert.ok((await consume(world, next.partition, { offset: 50 })).bytes.equals(rest.bytes))
   })
+
+  test('what consumers of committed records see is the same at every seam between disk and tier', async () => {
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const world = new PartitionWorld()
+      world.config = { ...evictAll, localRetentionBytes: -1 }
+      let led = await world.lead()
+      const kept = await produceTransactions(led.partition, seed)
+      const { partition: { log } } = led
+      const stable = led.partition.lastStableOffset
+      assert.ok(stable < led.partition.highWatermark && log.sealedSegments().length > 10, 'a transaction is open, and some are behind it')
+      const expected = kept.filter(({ offset }) => offset < stable).map(({ offset }) => offset)
+      assert.deepEqual(await committedOffsets(world, led.partition), expected, 'from disk')
+      const seams = new Set<number>()
+      for (let localRetentionBytes = log.bytes; localRetentionBytes > -500; localRetentionBytes -= 250) {
+        world.config = { ...evictAll, localRetentionBytes: Math.max(localRetentionBytes, 0) }
+        await led.tiered.tick(world.log.clock.now())
+        await world.log.clock.advance(10)
+        if (seams.has(led.partition.log.localStartOffset)) continue
+        seams.add(led.partition.log.localStartOffset)
+        assert.ok(led.partition.log.localStartOffset <= stable, 'nothing goes up that is not decided')
+        assert.deepEqual(await committedOffsets(world, led.partition), expected, `from ${led.partition.log.localStartOffset} on it is on disk`)
+      }
+      assert.ok(seams.size > 5, `${[...seams]}`)
+      await led.tiered.close()
+      await led.partition.log.abandon()
+      led = await world.lead()
+      assert.equal(led.partition.lastStableOffset, stable, 'after a crash')
+      await led.tiered.tick(world.log.clock.now())
+      assert.deepEqual(await committedOffsets(world, led.partition), expected, 'after a crash')
+    }
+  })
 })
+
+/**
+ * Transactions of three producers, with batches of others between them, over many segments; every other one is aborted. Two are left open:
+ * one that began late, and one that began before. Returns what is committed, in order.
+ */
+async function produceTransactions(partition: Partition, seed: number): Promise<{ offset: number }[]> {
+  const random = new SeededRandom(seed)
+  const states = [1, 2, 3].map((producerId) => ({ producerId, epoch: 0, sequence: 0, offsets: [] as number[] }))
+  const kept: number[] = []
+  const take = async (batch: Buffer): Promise<number> => {
+    const { errorCode, errorMessage, baseOffset } = await partition.append(batch, { acks: -1, timeoutMs: 1000 })
+    assert.equal(errorCode, ErrorCode.NONE, errorMessage)
+    return baseOffset
+  }
+  for (let count = 0; count < 260; count++) {
+    const state = states[Math.floor(random.fraction() * 3)]!
+    const { producerId, epoch: producerEpoch, sequence: baseSequence } = state
+    const what = random.fraction()
+    if (what < 0.2) kept.push(await take(aBatch({ fill: count % 200 })))
+    else if (what < 0.9 || count > 220) {
+      state.offsets.push(await take(aBatch({ producerId, producerEpoch, baseSequence, isTransactional: true, fill: count % 200 })))
+      state.sequence += 1
+    } else {
+      const isCommit = state.epoch % 2 === 0
+      const timestamp = aMoment
+      state.epoch += 1
+      const marker = markerBatch({ producerId, producerEpoch: state.epoch, isCommit, coordinatorEpoch: 0, timestamp })
+      const { errorCode } = await partition.appendMarker(marker, { hasOwnEpoch: true, timeoutMs: 1000 })
+      assert.equal(errorCode, ErrorCode.NONE)
+      if (isCommit) kept.push(...state.offsets)
+      state.sequence = 0
+      state.offsets = []
+    }
+  }
+  await partition.log.roll()
+  return kept.sort((one, other) => one - other).map((offset) => ({ offset }))
+}
+
+/** The offsets of the batches that a consumer hands on, from reads of the size that clients make them. */
+async function committedOffsets(world: PartitionWorld, partition: Partition): Promise<number[]> {
+  const found: number[] = []
+  for (let offset = 0; offset < partition.lastStableOffset; ) {
+    const reading = Promise.resolve(partition.read({
+      offset, bytesMax: 900, minOneBatch: true, isCommittedOnly: true, currentLeaderEpoch: -1, lastFetchedEpoch: -1,
+      deadline: world.log.clock.monotonic() + 500,
+    }))
+    const read = await Promise.race([reading, world.log.clock.advance(1).then(() => reading)])
+    assert.equal(read.errorCode, ErrorCode.NONE)
+    const aborting = [...read.aborted!].sort((one, other) => one.firstOffset - other.firstOffset)
+    const aborted = new Set<number>()
+    for (const batch of read.buffers.flatMap((buffer) => [...batchesIn(buffer)])) {
+      while (aborting[0] !== undefined && aborting[0].firstOffset <= batch.lastOffset) aborted.add(aborting.shift()!.producerId)
+      if (batch.baseOffset >= offset && batch.isControl && markerIn(batch)?.isCommit === false) aborted.delete(batch.producerId)
+      else if (batch.baseOffset >= offset && !batch.isControl && !(batch.isTransactional && aborted.has(batch.producerId))) found.push(batch.baseOffset)
+      offset = Math.max(offset, batch.endOffset)
+    }
+    read.release()
+  }
+  return found
+}

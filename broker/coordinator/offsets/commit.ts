@@ -5,6 +5,7 @@ import { type ClassicGroup, emptyClassicGroup } from '../classic/classic-group.t
 import type { ConsumerGroup } from '../consumer/consumer-group.ts'
 import { type Circumstances, type Decision, replyOnly, type Ticket, type Touch } from '../decision.ts'
 import type { Group, GroupRecord } from '../group.ts'
+import type { OffsetChange } from './offsets.ts'
 
 export interface CommitOffsets {
   readonly ticket: Ticket
@@ -35,9 +36,21 @@ export type CommitAnswer = ErrorCode | readonly ErrorCode[]
 export function decideCommit(group: Group, commit: CommitOffsets, now: Circumstances): Decision {
   const error = checkCommit(group.membership, commit)
   if (error !== ErrorCode.NONE) return replyOnly(commit.ticket, error)
+  const { codes, changes } = offsetsOf(commit, now)
+  const records: GroupRecord[] = changes.map((change) => ({ type: 'offset', ...change }))
+  return {
+    records: [...simpleGroup(group, records, now), ...records],
+    replies: [{ ticket: commit.ticket, response: codes }], touched: touchOf(group.membership, commit.memberId),
+  }
+}
+
+/** What is to be kept, and a code for each offset in order. */
+export function offsetsOf(
+  commit: Pick<CommitOffsets, 'offsets' | 'retentionMs'>, now: Circumstances,
+): { readonly codes: readonly ErrorCode[]; readonly changes: readonly OffsetChange[] } {
   const charactersMax = Math.min(now.settings.offsetMetadataCharactersMax, metadataCharactersCap)
   const codes: ErrorCode[] = []
-  const records: GroupRecord[] = []
+  const changes: OffsetChange[] = []
   for (const { topicId, partition, offset, leaderEpoch, metadata } of commit.offsets) {
     const isTooLong = metadata.length > charactersMax
     // Two to the 63rd minus one is read as infinity (docs/adr/0001), which no log reaches and no item can hold.
@@ -45,13 +58,15 @@ export function decideCommit(group: Group, commit: CommitOffsets, now: Circumsta
     codes.push(isTooLong ? ErrorCode.OFFSET_METADATA_TOO_LARGE : isImpossible ? ErrorCode.INVALID_REQUEST : ErrorCode.NONE)
     if (isTooLong || isImpossible) continue
     const expiresAt = commit.retentionMs === undefined ? undefined : Math.min(now.now + commit.retentionMs, Number.MAX_SAFE_INTEGER)
-    records.push({ type: 'offset', topicId, partition, offset: { offset, leaderEpoch, metadata, committedAt: now.now, expiresAt } })
+    changes.push({ topicId, partition, offset: { offset, leaderEpoch, metadata, committedAt: now.now, expiresAt } })
   }
-  // Whoever commits without being a member makes a group of offsets alone ("simple" in Kafka).
-  if (group.membership === undefined && records.length > 0) {
-    records.unshift({ type: 'classic', group: { ...emptyClassicGroup, changedAt: now.now }, isDurable: true })
-  }
-  return { records, replies: [{ ticket: commit.ticket, response: codes }], touched: touchOf(group.membership, commit.memberId) }
+  return { codes, changes }
+}
+
+/** Whoever commits without being a member makes a group of offsets alone ("simple" in Kafka). */
+export function simpleGroup({ membership }: Group, records: readonly GroupRecord[], now: Circumstances): GroupRecord[] {
+  if (membership !== undefined || records.length === 0) return []
+  return [{ type: 'classic', group: { ...emptyClassicGroup, changedAt: now.now }, isDurable: true }]
 }
 
 /** A commit shows that a classic member is alive. */
@@ -62,7 +77,7 @@ function touchOf(membership: Group['membership'], memberId: string): Touch[] {
 
 type Who = Pick<CommitOffsets, 'memberId' | 'instanceId' | 'epoch' | 'version'>
 
-function checkCommit(membership: Group['membership'], who: Who): ErrorCode {
+export function checkCommit(membership: Group['membership'], who: Who): ErrorCode {
   if (membership === undefined) {
     if (who.epoch < 0) return ErrorCode.NONE
     return who.version >= 9 ? ErrorCode.GROUP_ID_NOT_FOUND : ErrorCode.ILLEGAL_GENERATION

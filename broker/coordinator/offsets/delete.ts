@@ -1,9 +1,10 @@
 import { ErrorCode } from '../../protocol/error-code.ts'
 import type { Uuid } from '../../runtime/random.ts'
-import { consumerProtocolType } from '../classic/classic-group.ts'
-import { type Decision, replyOnly, type Ticket } from '../decision.ts'
+import { consumerProtocolType, emptyClassicGroup } from '../classic/classic-group.ts'
+import { type Circumstances, type Decision, replyOnly, type Ticket } from '../decision.ts'
 import type { Group, GroupRecord } from '../group.ts'
 import { eachOffset, offsetOf } from './offsets.ts'
+import { forgetPending } from './pending.ts'
 import { isSubscribed } from './subscription.ts'
 
 export interface DeleteOffsets {
@@ -37,13 +38,21 @@ export function decideForgetTopics(group: Group, topicIds: ReadonlySet<Uuid>): D
   for (const { topicId, partition } of eachOffset(group.offsets)) {
     if (topicIds.has(topicId)) records.push({ type: 'offset', topicId, partition, offset: undefined })
   }
-  return { records, replies: [], touched: [] }
+  return { records: [...records, ...forgetPending(group.pending, topicIds)], replies: [], touched: [] }
 }
 
-export function decideDeleteGroup({ membership }: Group, ticket: Ticket): Decision {
+/**
+ * What waits for the end of a transaction outlives its group, as in Kafka: of such a group the committed offsets go now, and
+ * the rest with whatever becomes of the transaction.
+ */
+export function decideDeleteGroup({ membership, offsets, pending }: Group, ticket: Ticket, { now }: Circumstances): Decision {
   if (membership === undefined) return replyOnly(ticket, ErrorCode.GROUP_ID_NOT_FOUND)
   const isEmpty = membership.kind === 'classic' ? membership.phase.state === 'Empty' : membership.members.size === 0
   if (!isEmpty) return replyOnly(ticket, ErrorCode.NON_EMPTY_GROUP)
-  return { records: [{ type: 'groupDeleted' }], replies: [{ ticket, response: ErrorCode.NONE }], touched: [] }
+  const replies = [{ ticket, response: ErrorCode.NONE }]
+  if (pending.size === 0) return { records: [{ type: 'groupDeleted' }], replies, touched: [] }
+  const records: GroupRecord[] = [{ type: 'classic', group: { ...emptyClassicGroup, changedAt: now }, isDurable: true }]
+  for (const { topicId, partition } of eachOffset(offsets)) records.push({ type: 'offset', topicId, partition, offset: undefined })
+  return { records, replies, touched: [] }
 }
 

@@ -2,12 +2,13 @@ import { consumerProtocolType } from '../classic/classic-group.ts'
 import { type Circumstances, type Decision, nothing } from '../decision.ts'
 import type { Group, GroupRecord } from '../group.ts'
 import { type CommittedOffset, eachOffset } from './offsets.ts'
+import { isPending } from './pending.ts'
 import { isSubscribed } from './subscription.ts'
 
 /**
  * Offsets expire once their group has been empty for the retention; those of topics that a living group does not
  * consume any more, and those of groups that never had members, by the time of the commit (KIP-211). A group without
- * members and offsets is deleted.
+ * members and offsets is deleted. What an open transaction may change stays, and so does its group.
  */
 export function decideExpiry(group: Group, now: Circumstances): Decision {
   const { membership } = group
@@ -19,11 +20,12 @@ export function decideExpiry(group: Group, now: Circumstances): Decision {
   for (const { topicId, partition, offset } of eachOffset(group.offsets)) {
     const name = now.topics.byId(topicId)?.name
     const isInUse = name !== undefined && isSubscribed(membership, name)
-    if (!isInUse && isOver(offset, since(offset), now)) records.push({ type: 'offset', topicId, partition, offset: undefined })
+    const mayGo = !isInUse && !isPending(group.pending, topicId, partition)
+    if (mayGo && isOver(offset, since(offset), now)) records.push({ type: 'offset', topicId, partition, offset: undefined })
     else left += 1
   }
-  if (left === 0 && isDeserted(membership)) return { records: [{ type: 'groupDeleted' }], replies: [], touched: [] }
-  return { records, replies: [], touched: [] }
+  const isDone = left === 0 && group.pending.size === 0 && isDeserted(membership)
+  return { records: isDone ? [{ type: 'groupDeleted' }] : records, replies: [], touched: [] }
 }
 
 function isOver({ expiresAt }: CommittedOffset, since: number, { now, settings }: Circumstances): boolean {

@@ -15,6 +15,8 @@ export const addGroupToTxnApi = api({
   },
   response: {
     errorCode: int16,
+    /** As in the markers of the transaction; -1: not said. */
+    coordinatorEpoch: int32.or(-1),
   },
 })
 
@@ -27,6 +29,8 @@ export const endTxnOffsetsApi = api({
     producerEpoch: int16,
     committed: bool,
     coordinatorEpoch: int32,
+    /** The epoch is that of the markers, higher than that of what waits: each transaction has one of its own (KIP-890). */
+    hasOwnEpoch: bool.or(false),
   },
   response: {
     errorCode: int16,
