@@ -3,6 +3,7 @@
 import type { BrokerConfig } from './cluster/broker-config.ts'
 import type { MetadataLog } from './cluster/metadata-log.ts'
 import type { ProducerIds } from './cluster/producer-ids.ts'
+import type { Rules } from './cluster/rules.ts'
 import type { ClusterMember } from './cluster-member.ts'
 import { topicsOf } from './coordination.ts'
 import type { CoordinatorDirectory } from './coordinator/directory.ts'
@@ -65,13 +66,14 @@ export interface TransactionParts {
   readonly directory: CoordinatorDirectory
   readonly producerIds: ProducerIds
   readonly asking: Asking
+  readonly rules?: Rules | undefined
 }
 
 export function openTransactions(parts: TransactionParts): Transactions {
-  const { clock, random, logger, table, metadata, brokerConfig, directory, producerIds, asking } = parts
+  const { clock, random, logger, table, metadata, brokerConfig, directory, producerIds, asking, rules } = parts
   const topics = topicsOf(metadata)
   return new Transactions({
-    clock, random, logger, table, topics, directory, limits: limits.transactions,
+    clock, random, logger, table, topics, directory, limits: limits.transactions, rules,
     settings: () => transactionSettingsOf(brokerConfig),
     newProducerId: () => producerIds.next(),
     audience: audienceOf({

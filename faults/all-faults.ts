@@ -3,8 +3,9 @@ import { networkFaults } from './network-faults.ts'
 import { processFaults } from './process-faults.ts'
 import { storeFaults } from './store-faults.ts'
 import { tableFaults } from './table-faults.ts'
+import { transactionFaults } from './transaction-faults.ts'
 
-export const allFaults: readonly Fault[] = [...processFaults, ...networkFaults, ...storeFaults]
+export const allFaults: readonly Fault[] = [...processFaults, ...networkFaults, ...storeFaults, ...transactionFaults]
 
 /** Those of a table that brokers reach over a link. */
 export const faultsOnLocalstack: readonly Fault[] = tableFaults

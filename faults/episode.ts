@@ -9,6 +9,7 @@ import { brokerIds, type Cluster } from './cluster.ts'
 import { type Fault, partitionsNow, type Scene, sceneOf } from './fault.ts'
 import { hangUpFinals, readFinals } from './finals.ts'
 import { Load, type Rate } from './load.ts'
+import { Transactions } from './transactions.ts'
 
 export interface EpisodeOptions {
   readonly cluster: Cluster
@@ -45,12 +46,13 @@ const startMsMax = 20_000
 export async function runEpisode(fault: Fault, options: EpisodeOptions): Promise<Episode> {
   const { cluster, rate, quietSeconds, gapFactor } = options
   const load = await Load.begin(fault.name.replaceAll(/[^a-z]+/g, '-'), { bootstrap: cluster.bootstrap, rate })
+  const transactions = fault.hasTransactions === true ? await Transactions.begin(load, cluster) : undefined
   try {
     assert.ok(await load.progress(performance.now(), startMsMax), 'the load did not begin')
     await allInSync({ cluster, load }, startMsMax)
     const quietFrom = performance.now()
     await sleep(quietSeconds * 1000)
-    const scene = await sceneOf(cluster, load)
+    const scene = await sceneOf(cluster, load, transactions)
     const ongoing = await fault.begin(scene)
     const effect = await lasting(fault, options, ongoing)
     const endedAt = performance.now()
@@ -59,19 +61,22 @@ export async function runEpisode(fault: Fault, options: EpisodeOptions): Promise
     const recoveryMs = performance.now() - endedAt
     await sleep(quietSeconds * 1000)
     const end = performance.now()
+    await transactions?.stop()
     assert.ok(await load.stop(), `what was sent was not acknowledged, although nothing stood in the way\n${load.state}`)
     assert.deepEqual(cluster.fallen(), [], 'brokers ended by themselves')
-    await readFinals(load.history, load.places, (id) => cluster.observed[id - 1]!)
+    await transactions?.settle()
+    await readFinals(load.history, [...load.places, ...(transactions?.places ?? [])], (id) => cluster.observed[id - 1]!)
     const violations = check(load.history)
-    if (violations.length === 0) await load.removeTopic()
+    if (violations.length === 0) await load.removeTopics()
     return {
-      fault, effect, recoveryMs, violations, acknowledged: load.acknowledged, attempts: load.history.attempts.length,
+      fault, effect: [effect, ...(transactions === undefined ? [] : [transactions.summary])].join('; '), recoveryMs, violations, acknowledged: load.acknowledged, attempts: load.history.attempts.length,
       quietGapMs: load.longestGapMs({ start: quietFrom, end: scene.begunAt }),
       ...gapsOf(fault, { scene, end, gapFactor }),
     }
   } finally {
     hangUpFinals()
     cluster.heal()
+    void transactions?.stop()
     void load.stop()
   }
 }

@@ -3,6 +3,7 @@
 import type { Cluster } from './cluster.ts'
 import type { Load } from './load.ts'
 import { observe, type PartitionState } from './metadata.ts'
+import type { Transactions } from './transactions.ts'
 
 export interface Fault {
   readonly name: string
@@ -17,6 +18,8 @@ export interface Fault {
    * until it has lagged for `replica.lag.time.max.ms` (5 s). Where not given, all partitions are alike.
    */
   readonly elsewhereMsMax?: number
+  /** Transactions go on beside the load. */
+  readonly hasTransactions?: true
   begin(scene: Scene): Promise<Ongoing>
 }
 
@@ -39,14 +42,16 @@ export interface Scene {
   readonly epochs: readonly number[]
   /** Partitions that `leader` led. */
   readonly led: readonly number[]
+  /** Where the fault wants them. */
+  readonly transactions: Transactions | undefined
 }
 
-export async function sceneOf(cluster: Cluster, load: Load): Promise<Scene> {
+export async function sceneOf(cluster: Cluster, load: Load, transactions: Transactions | undefined): Promise<Scene> {
   const states = await partitionsNow({ cluster, load })
   const leader = states[0]!.leader
   const [follower, other] = cluster.others(leader) as [number, number]
   const led = states.filter((state) => state.leader === leader).map(({ partition }) => partition)
-  return { cluster, load, leader, follower, other, led, begunAt: performance.now(), epochs: states.map(({ leaderEpoch }) => leaderEpoch) }
+  return { cluster, load, transactions, leader, follower, other, led, begunAt: performance.now(), epochs: states.map(({ leaderEpoch }) => leaderEpoch) }
 }
 
 export function partitionsNow({ cluster, load }: Pick<Scene, 'cluster' | 'load'>): Promise<PartitionState[]> {

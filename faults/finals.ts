@@ -2,10 +2,10 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ErrorCode } from '../broker/protocol/error-code.ts'
-import type { FinalLog, History, LoggedBatch, Sighting } from '../sim/check/history.ts'
+import type { FinalLog, History, Listing, LoggedBatch, Sighting } from '../sim/check/history.ts'
 import { WireClient } from '../test/support/wire-client.ts'
 import { observe } from './metadata.ts'
-import { endFrom, fetchFrom, type TopicPlace } from './reads.ts'
+import { endFrom, fetchFrom, type TopicPlace, type Wanted } from './reads.ts'
 
 const readMsMax = 60_000
 const readBytes = 1 << 20
@@ -14,15 +14,16 @@ const readBytes = 1 << 20
 export type AddressOf = (brokerId: number) => string
 
 export async function readFinals(history: History, places: readonly TopicPlace[], addressOf: AddressOf): Promise<void> {
-  const statesNow = () => observe([1, 2, 3].map(addressOf), places[0]!.topicId)
   for (const place of places) {
+    const statesNow = () => observe([1, 2, 3].map(addressOf), place.topicId)
     // Leadership may be given back meanwhile to where it was placed: each try asks whoever leads then.
     const leader: Source = { address: async () => addressOf((await statesNow())[place.partition]?.leader ?? 1), isFollower: false }
-    const final = await readLog(leader, place)
+    const final = await readLog(leader, place, history.transactions.length > 0)
     history.finals.push(final)
     const state = (await statesNow())[place.partition]!
     for (const broker of state.isr.filter((id) => id !== state.leader)) {
-      const read = await readBetween({ address: async () => addressOf(broker), isFollower: true }, place, final)
+      const { earliest, latest } = final
+      const read = await readBetween({ address: async () => addressOf(broker), isFollower: true }, place, { earliest, latest })
       history.replicas.push({ ...final, ...read, broker })
     }
   }
@@ -34,15 +35,19 @@ interface Source {
   readonly isFollower: boolean
 }
 
-async function readLog(source: Source, place: TopicPlace): Promise<FinalLog> {
+async function readLog(source: Source, place: TopicPlace, hasTransactions: boolean): Promise<FinalLog> {
   const { topicId, partition } = place
   const latest = await endOf(source, place, 'latest')
   const earliest = await endOf(source, place, 'earliest')
   const readAt = performance.now()
-  return { topicId, partition, readAt, earliest, latest, ...(await readBetween(source, place, { earliest, latest })) }
+  const read = await readBetween(source, place, { earliest, latest })
+  if (!hasTransactions) return { topicId, partition, readAt, earliest, latest, ...read }
+  const end = await endOf(source, place, 'stable')
+  const { records } = await readBetween(source, place, { earliest, latest: Math.min(end, latest), isCommittedOnly: true })
+  return { topicId, partition, readAt, earliest, latest, ...read, committed: { records, end } }
 }
 
-async function endOf(source: Source, place: TopicPlace, which: 'earliest' | 'latest'): Promise<number> {
+async function endOf(source: Source, place: TopicPlace, which: Listing['which']): Promise<number> {
   return again(`the ${which} offset of ${place.topic}-${place.partition}`, source, async (wire) => {
     const { error, offset } = await endFrom(wire, { ...place, which })
     return error === ErrorCode.NONE ? offset : undefined
@@ -50,18 +55,18 @@ async function endOf(source: Source, place: TopicPlace, which: 'earliest' | 'lat
 }
 
 async function readBetween(
-  source: Source, place: TopicPlace, of: { readonly earliest: number; readonly latest: number },
+  source: Source, place: TopicPlace, of: Pick<FinalLog, 'earliest' | 'latest'> & Pick<Wanted, 'isCommittedOnly'>,
 ): Promise<{ records: Sighting[]; batches: LoggedBatch[] }> {
   const [records, batches]: [Sighting[], LoggedBatch[]] = [[], []]
   for (let offset = of.earliest; offset < of.latest;) {
-    const isFromFollower = source.isFollower
+    const who = { isFromFollower: source.isFollower, ...(of.isCommittedOnly === undefined ? {} : { isCommittedOnly: of.isCommittedOnly }) }
     const found = await again(`${place.topic}-${place.partition} from ${offset} on`, source, async (wire) => {
-      const fetched = await fetchFrom(wire, place, { offset, bytesMax: readBytes, waitMs: 500, isFromFollower })
-      return fetched.error === ErrorCode.NONE && fetched.records.length > 0 ? fetched : undefined
+      const fetched = await fetchFrom(wire, place, { offset, bytesMax: readBytes, waitMs: 500, ...who })
+      return fetched.error === ErrorCode.NONE && fetched.next > offset ? fetched : undefined
     })
     records.push(...found.records.filter((record) => record.offset < of.latest))
     batches.push(...found.batches.filter(({ baseOffset }) => baseOffset >= offset && baseOffset < of.latest))
-    offset = found.records.at(-1)!.offset + 1
+    offset = found.next
   }
   return { records, batches }
 }

@@ -50,7 +50,7 @@ export class Load {
 
   /** Makes the topic and begins. */
   static async begin(topic: string, { bootstrap, rate }: { readonly bootstrap: readonly string[]; readonly rate: Rate }): Promise<Load> {
-    const load = new Load(topic, { topicId: await makeTopic(bootstrap, topic), bootstrap, rate })
+    const load = new Load(topic, { topicId: await makeTopic(bootstrap, { name: topic, partitions, configs }), bootstrap, rate })
     load.leaders.start()
     await Promise.all(load.producers.map((producer, index) => producer.start(bootstrap[index % bootstrap.length]!)))
     for (const reader of load.#readers) reader.start()
@@ -111,20 +111,28 @@ export class Load {
     return isDone
   }
 
-  async removeTopic(): Promise<void> {
+  /** All of which the history knows. */
+  async removeTopics(): Promise<void> {
     const wire = await WireClient.connect(this.#bootstrap[0]!, 'admin')
-    await wire.call(deleteTopicsApi, { topics: [{ name: null, topicId: this.topicId }], topicNames: [], timeoutMs: 10_000 })
+    const topics = this.history.topics.filter(({ deletedAt }) => deletedAt === undefined).map(({ topicId }) => ({ name: null, topicId }))
+    await wire.call(deleteTopicsApi, { topics, topicNames: [], timeoutMs: 10_000 })
     wire.close()
   }
 }
 
+export interface WantedTopic {
+  readonly name: string
+  readonly partitions: number
+  readonly configs: readonly { readonly name: string; readonly value: string }[]
+}
+
 /** Tries again while the brokers have not heard of each other. */
-async function makeTopic(bootstrap: readonly string[], name: string): Promise<string> {
+export async function makeTopic(bootstrap: readonly string[], { name, partitions: numPartitions, configs }: WantedTopic): Promise<string> {
   const wire = await WireClient.connect(bootstrap[0]!, 'admin')
   try {
     for (const until = performance.now() + stopMsMax; ; await sleep(100)) {
       const { topics: [made] } = await wire.call(createTopicsApi, {
-        topics: [{ name, numPartitions: partitions, replicationFactor: -1, assignments: [], configs }], timeoutMs: 10_000,
+        topics: [{ name, numPartitions, replicationFactor: -1, assignments: [], configs }], timeoutMs: 10_000,
       })
       if (made?.errorCode === ErrorCode.NONE) return made.topicId
       if (made?.errorCode !== ErrorCode.INVALID_REPLICATION_FACTOR || performance.now() > until) {

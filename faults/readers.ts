@@ -83,6 +83,25 @@ export class Tail extends Reader {
   }
 }
 
+/** Reads along what is committed. */
+export class CommittedTail extends Reader {
+  #offset = 0
+
+  protected async read(wire: WireClient): Promise<boolean> {
+    const invokedAt = performance.now()
+    const asked = { offset: this.#offset, bytesMax: 262_144, waitMs: 500, isCommittedOnly: true }
+    const { error, highWatermark, logStartOffset, records, lastStable, next } = await fetchFrom(wire, this.place, asked)
+    const { topicId, partition } = this.place
+    this.history.polls.push({
+      consumer: `committed-${partition}`, topicId, partition, invokedAt, endedAt: performance.now(),
+      fetchOffset: asked.offset, error, highWatermark, logStartOffset, records, lastStable,
+    })
+    if (error === ErrorCode.NONE) this.#offset = next
+    await sleep(pauseMs)
+    return error === ErrorCode.NONE
+  }
+}
+
 /** Asks for the latest offset, which never is older than what was acknowledged before. */
 export class Lister extends Reader {
   protected async read(wire: WireClient): Promise<boolean> {

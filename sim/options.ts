@@ -1,4 +1,4 @@
-import type { Rule } from '../broker/cluster/rules.ts'
+import type { AnyRule } from '../broker/cluster/rules.ts'
 import { SeededRandom } from '../test/support/seeded-random.ts'
 import { chosenFaults, type FaultName } from './faults.ts'
 
@@ -25,8 +25,12 @@ export interface RunOptions {
   readonly fragile: number
   /** Milliseconds between two orders of an operator who moves partitions; 0: nobody does. */
   readonly moveMs: number
-  /** Rules of replication that the brokers do not keep: each is to be noticed. */
-  readonly without: readonly Rule[]
+  /** Clients with transactions; without them a seed is as much as it was. */
+  readonly hasTransactions: boolean
+  /** A compacted topic: on local disks alone, or in the object store as well. */
+  readonly compacted: 'none' | 'local' | 'tiered'
+  /** Rules that the brokers do not keep: each is to be noticed. */
+  readonly without: readonly AnyRule[]
 }
 
 export interface GivenOptions {
@@ -36,13 +40,13 @@ export interface GivenOptions {
   readonly brokers?: number
   /** Instead of those that the seed chooses. */
   readonly faults?: readonly FaultName[]
-  readonly without?: readonly Rule[]
+  readonly without?: readonly AnyRule[]
 }
 
 /** Swarm testing: each seed has some of the faults and a load of its own, so that no fault hides another one. */
 export function optionsOf({ seed, mode = 'safety', minutes = 2, brokers = 1, faults, without = [] }: GivenOptions): RunOptions {
   // Each with dice of its own, so that a new fault does not change the load of every seed.
-  const [dice, faultDice, clusterDice] = [diceOf(seed), diceOf(seed + 2 ** 30), diceOf(seed + 2 ** 29)]
+  const [dice, faultDice, clusterDice, loadDice] = [diceOf(seed), diceOf(seed + 2 ** 30), diceOf(seed + 2 ** 29), diceOf(seed + 2 ** 28)]
   const isReplicated = brokers >= 3
   const share = faultDice.pick([0.1, 0.3, 0.6])
   const chosen = chosenFaults.filter(() => faultDice.chance(share))
@@ -59,6 +63,8 @@ export function optionsOf({ seed, mode = 'safety', minutes = 2, brokers = 1, fau
     durability: isReplicated && clusterDice.chance(0.4) ? 'replicated' : 'fsync',
     fragile: isReplicated ? clusterDice.between(1, brokers) : 0,
     moveMs: brokers > 1 ? clusterDice.pick([0, 0, 200, 1_500]) : 0,
+    hasTransactions: loadDice.chance(0.5),
+    compacted: loadDice.pick(['none', 'local', 'tiered']),
     without,
   }
 }

@@ -1,4 +1,4 @@
-import type { Rule } from '../broker/cluster/rules.ts'
+import { type AnyRule, type Rule, ruleNames, type TransactionRule } from '../broker/cluster/rules.ts'
 import type { FaultName } from './faults.ts'
 import { type GivenOptions, optionsOf, type RunOptions } from './options.ts'
 
@@ -18,8 +18,23 @@ const trials: Readonly<Record<Rule, readonly FaultName[]>> = {
   'the in-sync replicas are never too few': ['full followers'],
 }
 
+/** The same for transactions, which go on all the time. */
+const transactionTrials: Readonly<Record<TransactionRule, readonly FaultName[]>> = {
+  'a transaction is known before anything is written in it': ['kill', 'restart'],
+  'an end is decided before anybody is told': ['kill', 'slow network', 'one-way cut'],
+  'a partition takes part before it is written to': [],
+  'offsets wait for the end of their transaction': [],
+  'readers stop at what is open': [],
+  'what is open stays on the disk': [],
+}
+
+export const isOfReplication = (rule: AnyRule): rule is Rule => ruleNames.includes(rule as Rule)
+
 /** A run of three brokers without one rule, under a small load and with no peace between the faults. */
-export function trialOf(rule: Rule, { seed }: Pick<GivenOptions, 'seed'>): RunOptions {
-  const options = optionsOf({ seed, minutes: 0.5, brokers: 3, without: [rule], faults: trials[rule] })
-  return { ...options, partitions: 1, thinkMs: 200, segmentBytes: 65_536, fillerBytesMax: 20, faultEveryMs: 2_000, moveMs: 0 }
+export function trialOf(rule: AnyRule, { seed }: Pick<GivenOptions, 'seed'>): RunOptions {
+  const isReplication = isOfReplication(rule)
+  const options = optionsOf({ seed, minutes: 0.5, brokers: 3, without: [rule], faults: isReplication ? trials[rule] : transactionTrials[rule] })
+  const small = { partitions: 1, thinkMs: 200, fillerBytesMax: 20, faultEveryMs: 2_000, moveMs: 0, compacted: 'none' as const }
+  // Segments of transactions go to the object store while the run lasts.
+  return { ...options, ...small, segmentBytes: isReplication ? 65_536 : 4_096, hasTransactions: !isReplication }
 }

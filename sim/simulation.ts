@@ -18,6 +18,7 @@ import { withoutRealTime } from './real-time-guard.ts'
 import { Scheduler } from './scheduler.ts'
 import { SimTable } from './table.ts'
 import { Load } from './workload/load.ts'
+import { transactionTimeoutMs } from './workload/transactions.ts'
 
 export interface RunResult {
   readonly options: RunOptions
@@ -108,12 +109,15 @@ class Run {
       await this.#until('everybody gets on', progressWithinMs[mode], () => this.#load.progress())
     }
     if (this.#violations.length === 0) await this.#until('the load is stopped', 120_000, () => this.#load.stop())
+    // L3: the coordinator ends what is open within 10 s of its time.
+    if (this.#violations.length === 0) await this.#until('no transaction is open', transactionTimeoutMs + 10_000, () => this.#load.settle())
     if (this.#violations.length === 0) await this.#until('all logs are read', 600_000, () => this.#load.readAll())
     for (const broker of this.#brokers) broker.kill()
     const { landed, conflicted } = this.#world.table.late
     this.#count('late commits that landed', landed)
     this.#count('late commits that had a conflict', conflicted)
     this.#count('reads of objects that were damaged', this.#world.objects.damagedReads)
+    for (const { asked, outcome } of this.#history.transactions) this.#count(`transactions: ${asked ?? 'left open'}${asked === undefined ? '' : `, ${outcome}`}`)
     const { happened: events, now: virtualMs } = this.#scheduler
     const violations = [...this.#violations, ...check(this.#history)]
     return { options: this.#options, history: this.#history, violations, hash: this.#scheduler.traceHash(), events, virtualMs, seen: this.#seen }

@@ -1,3 +1,4 @@
+import type { Rules } from '../cluster/rules.ts'
 import type { GroupRecord } from './group.ts'
 import type { GroupSettings } from './group-settings.ts'
 import type { Topics } from './topics.ts'
@@ -32,6 +33,7 @@ export interface Circumstances {
   readonly monotonic: number
   readonly settings: GroupSettings
   readonly topics: Topics
+  readonly rules?: Rules | undefined
 }
 
 /** Who sent a request. */

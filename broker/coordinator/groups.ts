@@ -1,5 +1,6 @@
 // The group coordinator's door: finds a group, loads it if need be, and hands it what it is asked.
 
+import type { Rules } from '../cluster/rules.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { randomId } from './member-id.ts'
@@ -29,6 +30,7 @@ export interface GroupsOptions {
   readonly directory: CoordinatorDirectory
   /** What is in force for a group now, its own settings included. */
   readonly settings: (groupId: string) => GroupSettings
+  readonly rules?: Rules | undefined
   readonly limits: GroupLimits
 }
 
@@ -177,7 +179,7 @@ export class Groups {
   }
 
   async #loadNow(groupId: string): Promise<LiveGroup | ErrorCode> {
-    const { limits, clock, logger, topics, settings } = this.#options
+    const { limits, clock, logger, topics, settings, rules } = this.#options
     if (this.#live.size + this.#loading.size > limits.groupsMax) return ErrorCode.COORDINATOR_NOT_AVAILABLE
     try {
       const loaded = await this.#store.load(groupId)
@@ -188,7 +190,7 @@ export class Groups {
         this.guards.lost((lost) => lost === groupId)
         if (this.#live.get(groupId) === dropped) this.#live.delete(groupId)
       }
-      const live = new LiveGroup(loaded, { clock, logger, store: this.#store, topics, settings, limits, onDropped })
+      const live = new LiveGroup(loaded, { clock, logger, store: this.#store, topics, settings, limits, rules, onDropped })
       this.#live.set(groupId, live)
       return live
     } catch (error) {

@@ -6,6 +6,7 @@
 // Commands that arrive while a batch is being written are decided together afterwards, and written together. Nothing
 // is answered, and nobody sees the draft, before it is in the table. What changes nothing durable is not written at all.
 
+import type { Rules } from '../cluster/rules.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
@@ -24,6 +25,7 @@ export interface LiveGroupOptions {
   readonly store: GroupStore
   readonly topics: Topics
   readonly settings: (groupId: string) => GroupSettings
+  readonly rules?: Rules | undefined
   readonly limits: GroupLimits
   /** This group must be loaded again before anybody asks it anything. */
   readonly onDropped: (group: LiveGroup) => void
@@ -193,8 +195,8 @@ export class LiveGroup {
   }
 
   #circumstances(): Circumstances {
-    const { clock, settings, topics } = this.#options
-    return { now: clock.now(), monotonic: clock.monotonic(), settings: settings(this.#group.groupId), topics }
+    const { clock, settings, topics, rules } = this.#options
+    return { now: clock.now(), monotonic: clock.monotonic(), settings: settings(this.#group.groupId), topics, rules }
   }
 
   /** One timer for all sessions and deadlines. */

@@ -8,7 +8,7 @@
 // a follower learns it from the leader, always a little late.
 
 import type { PartitionImage } from '../cluster/image.ts'
-import { allRules } from '../cluster/rules.ts'
+import { allRules, type TransactionRule } from '../cluster/rules.ts'
 import type { LentBatches } from '../log/hot-ring.ts'
 import type { MarkerRules } from '../log/admission.ts'
 import type { Appended, PartitionLog } from '../log/partition-log.ts'
@@ -201,7 +201,11 @@ export class Partition {
 
   /** Exclusive: the first offset that may belong to a transaction that is not decided. */
   get lastStableOffset(): number {
-    return this.log.lastStableOffset(this.highWatermark)
+    return this.isKept('readers stop at what is open') ? this.log.lastStableOffset(this.highWatermark) : this.highWatermark
+  }
+
+  isKept(rule: TransactionRule): boolean {
+    return this.#options.around.rules?.isRemoved(rule) !== true
   }
 
   get logStartOffset(): number {
@@ -366,6 +370,8 @@ export class Partition {
     if (request.offset < this.logStartOffset) return this.nothing(ErrorCode.OFFSET_OUT_OF_RANGE)
     if (found === 'unavailable') return this.nothing(unavailable)
     if (found === 'pending') return this.nothing()
+    // An empty answer would be asked for again and again: what comes next may be the disk's.
+    if ('nextOffset' in found) return this.read({ ...request, offset: found.nextOffset, lastFetchedEpoch: -1 })
     let bytes = 0
     for (const buffer of found.buffers) bytes += buffer.length
     const aborted = request.isCommittedOnly ? found.aborted : null

@@ -54,7 +54,8 @@ export class TransactionalAppends {
     const { log, term } = this.#partition
     const key = `${producerId}/${producerEpoch}`
     const known = this.#lines.get(key)
-    if (known === undefined && log.admitted.hasOpenTransaction(batch)) return append()
+    const isSure = log.admitted.hasOpenTransaction(batch) || !this.#partition.isKept('a partition takes part before it is written to')
+    if (known === undefined && isSure) return append()
     if (known === undefined && term === undefined) return Promise.resolve(failed(ErrorCode.NOT_LEADER_OR_FOLLOWER, 'nothing was appended'))
     if (known === undefined && beginsAtZero && baseSequence !== 0 && !log.admitted.knows(producerId)) {
       const message = `producer ${producerId} began a transaction with sequence ${baseSequence}`

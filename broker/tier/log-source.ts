@@ -1,6 +1,6 @@
 import type { PartitionLog } from '../log/partition-log.ts'
 import type { Uuid } from '../runtime/random.ts'
-import type { TierConfig, TierSource } from './tier-source.ts'
+import type { CompactionConfig, TierConfig, TierSource } from './tier-source.ts'
 
 export interface LogSourceOptions {
   readonly log: PartitionLog
@@ -10,12 +10,14 @@ export interface LogSourceOptions {
   readonly leaderEpoch: number
   readonly isFollower: boolean
   highWatermark(): number
+  /** Only what is decided leaves the disk; always, but in tests. */
+  readonly isDecidedOnly?: boolean
   config(): TierConfig
 }
 
 /** A log on local disk as the tier sees it, for one term. Only what is durable here counts as there. */
 export function logSource(options: LogSourceOptions): TierSource {
-  const { log, topicId, topicName, partition, leaderEpoch, isFollower, highWatermark, config } = options
+  const { log, topicId, topicName, partition, leaderEpoch, isFollower, highWatermark, isDecidedOnly = true, config } = options
   return {
     topicId, topicName, partition, leaderEpoch, isFollower, config,
     get logStartOffset() {
@@ -25,7 +27,7 @@ export function logSource(options: LogSourceOptions): TierSource {
       return log.localStartOffset
     },
     get lastStableOffset() {
-      return log.lastStableOffset(highWatermark())
+      return isDecidedOnly ? log.lastStableOffset(highWatermark()) : highWatermark()
     },
     get endOffset() {
       return log.durableEndOffset
@@ -44,13 +46,23 @@ export function logSource(options: LogSourceOptions): TierSource {
 export function tierConfigOf(
   topic: { number(name: string): number; flag(name: string): boolean; list(name: string): string[] },
 ): TierConfig {
+  const policies = topic.list('cleanup.policy')
   return {
-    isUploadEnabled: topic.flag('remote.storage.enable') && !topic.flag('remote.log.copy.disable') &&
-      !topic.list('cleanup.policy').includes('compact'),
-    isDeleteEnabled: topic.list('cleanup.policy').includes('delete'),
+    isUploadEnabled: topic.flag('remote.storage.enable') && !topic.flag('remote.log.copy.disable'),
+    isDeleteEnabled: policies.includes('delete'),
+    compaction: policies.includes('compact') ? compactionConfigOf(topic) : undefined,
     retentionMs: topic.number('retention.ms'),
     retentionBytes: topic.number('retention.bytes'),
     localRetentionMs: topic.number('local.retention.ms'),
     localRetentionBytes: topic.number('local.retention.bytes'),
+  }
+}
+
+function compactionConfigOf(topic: { number(name: string): number }): CompactionConfig {
+  return {
+    deleteRetentionMs: topic.number('delete.retention.ms'),
+    dirtyRatioMin: topic.number('min.cleanable.dirty.ratio'),
+    lagMsMin: topic.number('min.compaction.lag.ms'),
+    lagMsMax: topic.number('max.compaction.lag.ms'),
   }
 }

@@ -35,7 +35,8 @@ function* checkValue(
     // What retention has deleted is another question (retained.ts).
     if (offset < index.earliest(attempt)) continue
     const isThere = seen.some((one) => one.offset === offset && one.place === keyOf(attempt))
-    if (isThere) continue
+    // So is what compaction has taken (compacted.ts).
+    if (isThere || (seen.length === 0 && index.isCompacted(attempt))) continue
     yield seen.length === 0
       ? { rule: 'lost', about: `'${value}', acknowledged at ${at(attempt, offset)} at ${attempt.endedAt.toFixed(0)} ms` }
       : { rule: 'moved', about: `'${value}', acknowledged at ${at(attempt, offset)}, is at ${seen[0]!.offset}` }
@@ -113,7 +114,7 @@ export function* checkOrder(history: History, index: LogIndex): Generator<Violat
       if (before !== undefined && (from.batch < before.batch || (from.batch === before.batch && from.index <= before.index))) {
         yield { rule: 'reordered', about: `${at(final, offset)}: '${value}' is behind what was sent after it` }
       }
-      if (before !== undefined && from.batch > before.batch + 1) {
+      if (before !== undefined && from.batch > before.batch + 1 && !index.isCompacted(final)) {
         yield { rule: 'lost', about: `${at(final, offset)}: ${from.batch - before.batch - 1} batches before '${value}'` }
       }
       last.set(from.session, from)

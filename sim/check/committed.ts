@@ -7,7 +7,7 @@ import type { Violation } from './violation.ts'
  * client here, which does one thing at a time.
  */
 export function* checkOffsets(history: History): Generator<Violation> {
-  const calls = history.offsets.toSorted((one, other) => one.invokedAt - other.invokedAt)
+  const calls = history.offsets.filter(({ isTransactional }) => isTransactional === undefined).toSorted((one, other) => one.invokedAt - other.invokedAt)
   for (const of of Map.groupBy(calls, (call) => `${call.group}/${keyOf(call)}`).values()) yield* checkRegister(of, history.lateMsMax)
 }
 

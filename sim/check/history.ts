@@ -23,16 +23,52 @@ export interface Attempt extends Span, Place {
   /** The number of the batch, in the order in which its producer made them for this partition. */
   readonly batch: number
   readonly values: readonly string[]
+  /** By value, where records have keys. */
+  readonly keys?: readonly Keyed[]
+  /** The name of the transaction that it is part of. */
+  readonly transaction?: string
   readonly outcome: Outcome
   /** Of the first value, where acknowledged; else -1. */
   readonly offset: number
   readonly error: number
 }
 
+export interface Keyed {
+  readonly key: string
+  /** It has no value: the key is deleted. */
+  readonly isTombstone: boolean
+}
+
+/** What one producer did between the beginning and the end of a transaction. */
+export interface Transaction extends Span {
+  readonly name: string
+  readonly transactionalId: string
+  /** Whether every transaction has an epoch of its own (KIP-890), or those of a session share one. */
+  readonly hasOwnEpoch: boolean
+  /** Which end its producer asked for; undefined: none, it gave up before. */
+  readonly asked: 'commit' | 'abort' | undefined
+  /** When that was asked first. Where nothing was: when it gave up. */
+  readonly askedAt: number
+  /** ok: it was told that it ended so. fail: surely not so. info: nobody told it. */
+  readonly outcome: Outcome
+  /** The records that it was made of, which are committed with it. */
+  readonly consumed?: Consumed
+}
+
+/** Offsets of one partition, `to` exclusive; the next transaction of the group begins there, whoever's that is. */
+export interface Consumed extends Place {
+  readonly group: string
+  readonly from: number
+  readonly to: number
+}
+
 /** A record as somebody read it. An empty value: its own checksum did not hold. */
 export interface Sighting {
   readonly offset: number
+  /** Of a tombstone: what it is called. */
   readonly value: string
+  readonly key?: string
+  readonly isTombstone?: true
 }
 
 /** One fetch of one partition. */
@@ -43,11 +79,13 @@ export interface Poll extends Span, Place {
   readonly highWatermark: number
   readonly logStartOffset: number
   readonly records: readonly Sighting[]
+  /** Where only committed records were asked for: up to where there are any. */
+  readonly lastStable?: number
 }
 
-/** One question for an end of a partition. */
+/** One question for an end of a partition. Stable: the latest for who reads committed records only. */
 export interface Listing extends Span, Place {
-  readonly which: 'earliest' | 'latest'
+  readonly which: 'earliest' | 'latest' | 'stable'
   readonly offset: number
 }
 
@@ -55,6 +93,8 @@ export interface Listing extends Span, Place {
 export interface OffsetCall extends Span, Place {
   readonly group: string
   readonly kind: 'commit' | 'fetch'
+  /** Committed by transactions only, and asked for when no transaction was open (KIP-447). */
+  readonly isTransactional?: true
   readonly offset: number
   readonly outcome: Outcome
 }
@@ -67,16 +107,23 @@ export interface TopicLife {
   readonly retentionMs: number
   /** When its deletion was first asked for. */
   deletedAt: number | undefined
+  /** Where it is compacted: tombstones stay for so many milliseconds. */
+  readonly deleteRetentionMs?: number
 }
 
 /** A batch as it lies in the log in the end. */
 export interface LoggedBatch {
   readonly baseOffset: number
+  /** Inclusive. */
+  readonly lastOffset: number
   readonly recordCount: number
   readonly leaderEpoch: number
   readonly producerId: number
   readonly producerEpoch: number
   readonly baseSequence: number
+  readonly isTransactional: boolean
+  /** It is no data: it says how what is open of its producer ends. */
+  readonly marker: 'commit' | 'abort' | undefined
 }
 
 /** All of a partition, read in the end by somebody who started at its earliest offset. */
@@ -87,6 +134,8 @@ export interface FinalLog extends Place {
   readonly latest: number
   readonly records: readonly Sighting[]
   readonly batches: readonly LoggedBatch[]
+  /** Where readers of committed records were asked too: what they see of it, and up to where. */
+  readonly committed?: { readonly records: readonly Sighting[]; readonly end: number }
 }
 
 /** The same as one in-sync replica has it. */
@@ -100,6 +149,7 @@ export interface History {
   readonly polls: Poll[]
   readonly listings: Listing[]
   readonly offsets: OffsetCall[]
+  readonly transactions: Transaction[]
   readonly finals: FinalLog[]
   /** What a broker must never do or say, whoever asked. */
   readonly defects: string[]
@@ -116,7 +166,7 @@ export interface History {
 }
 
 export function emptyHistory(bounds: Pick<History, 'skewMsMax' | 'lateMsMax' | 'isAlone'>): History {
-  return { topics: [], attempts: [], polls: [], listings: [], offsets: [], finals: [], replicas: [], defects: [], dismissals: [], ...bounds }
+  return { topics: [], attempts: [], polls: [], listings: [], offsets: [], transactions: [], finals: [], replicas: [], defects: [], dismissals: [], ...bounds }
 }
 
 export const placeName = ({ topicId, partition }: Place): string => `${topicId.slice(0, 6)}-${partition}`

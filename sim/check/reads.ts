@@ -1,18 +1,24 @@
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
 import type { History, Listing, Poll } from './history.ts'
 import { at, keyOf, type LogIndex } from './log-index.ts'
+import type { TransactionIndex } from './transaction-index.ts'
 import type { Violation } from './violation.ts'
 
 /** I3, I8: what consumers saw is what is there in the end, in order, without a gap, and from where they asked. */
-export function* checkPolls(history: History, index: LogIndex): Generator<Violation> {
+export function* checkPolls(history: History, index: LogIndex, ends: TransactionIndex): Generator<Violation> {
   const next = new Map<string, number>()
   const seen = new Map<string, string>()
   const retained = new Map(history.topics.map(({ topicId, retentionMs }) => [topicId, retentionMs]))
   const starts = earliestSeen(history)
+  /** Whether a reader is rightly not shown what is there. Compaction has a check of its own. */
+  const isSkipped = (poll: Poll, offset: number): boolean => index.isCompacted(poll) || index.isMarker(poll, offset) ||
+    (poll.lastStable !== undefined && ends.isHidden(index.valueAt(poll, offset)))
   const sent = new Map(history.attempts.flatMap((attempt) => attempt.values.map((value) => [value, keyOf(attempt)])))
   for (const poll of history.polls) {
     const session = `${poll.consumer}/${keyOf(poll)}`
-    yield* checkPoll(poll, { due: next.get(session), starts, isKept: retained.get(poll.topicId) === Infinity })
+    yield* checkPoll(poll, {
+      due: next.get(session), starts, isKept: retained.get(poll.topicId) === Infinity, isSkipped: (offset) => isSkipped(poll, offset),
+    })
     for (const { offset, value } of poll.records) {
       if (value === '') yield { rule: 'damaged', about: `${poll.consumer} at ${at(poll, offset)}` }
       else if (sent.get(value) !== keyOf(poll)) yield { rule: 'phantom', about: `${poll.consumer} saw '${value}' at ${at(poll, offset)}` }
@@ -30,9 +36,10 @@ interface Due {
   readonly starts: ReadonlyMap<string, number>
   /** Nothing of the topic is ever deleted. */
   readonly isKept: boolean
+  isSkipped(offset: number): boolean
 }
 
-function* checkPoll(poll: Poll, { due, starts, isKept }: Due): Generator<Violation> {
+function* checkPoll(poll: Poll, { due, starts, isKept, isSkipped }: Due): Generator<Violation> {
   const { fetchOffset, records, highWatermark, logStartOffset, consumer } = poll
   if (poll.error === ErrorCode.OFFSET_OUT_OF_RANGE) {
     // Nothing that was read or acknowledged is ever above the end; below the start only what was deleted.
@@ -44,9 +51,11 @@ function* checkPoll(poll: Poll, { due, starts, isKept }: Due): Generator<Violati
   if (due !== undefined && fetchOffset < due) yield { rule: 'gap', about: `${consumer} went back from ${due} to ${at(poll, fetchOffset)}` }
   let expected = due ?? fetchOffset
   for (const { offset } of records) {
+    while (expected < offset && isSkipped(expected)) expected++
     if (offset !== expected) yield { rule: 'gap', about: `${consumer}: ${at(poll, offset)} where ${expected} was due` }
     expected = offset + 1
     if (offset >= highWatermark) yield { rule: 'out of bounds', about: `${consumer}: ${at(poll, offset)} above the high watermark ${highWatermark}` }
+    if (offset >= (poll.lastStable ?? Infinity)) yield { rule: 'out of bounds', about: `${consumer}: ${at(poll, offset)} above what is stable, ${poll.lastStable}` }
     if (offset < logStartOffset) yield { rule: 'out of bounds', about: `${consumer}: ${at(poll, offset)} below the log start ${logStartOffset}` }
     if (offset < fetchOffset) yield { rule: 'out of bounds', about: `${consumer}: ${at(poll, offset)} below ${fetchOffset}, which it asked for` }
   }
@@ -73,6 +82,7 @@ function* checkSighting(
   }
   if (!index.has(poll) || offset < index.earliest(poll)) return
   const now = index.valueAt(poll, offset)
+  if (now === undefined && index.isCompacted(poll)) return
   if (now === undefined) yield { rule: 'lost', about: `${at(poll, offset)}: '${value}', which ${poll.consumer} saw at ${poll.endedAt.toFixed(0)} ms` }
   else if (now !== value) yield { rule: 'changed', about: `${at(poll, offset)}: ${poll.consumer} saw '${value}', and in the end it is '${now}'` }
 }
@@ -98,7 +108,7 @@ export function* checkEnds(history: History): Generator<Violation> {
   const answered = Map.groupBy(listings, (one) => `${keyOf(one)}/${one.which}`)
   for (const of of answered.values()) {
     // A new leader may not have heard yet of the last records that retention took: they are there once more, and go again.
-    if (history.isAlone || of[0]!.which === 'latest') yield* checkMonotonic(of)
+    if (history.isAlone || of[0]!.which !== 'earliest') yield* checkMonotonic(of)
   }
   for (const listing of listings) {
     const end = endBefore(acknowledged.get(keyOf(listing)), listing.invokedAt)
@@ -128,7 +138,7 @@ function* checkFinalEnds(history: History): Generator<Violation> {
       yield { rule: 'trimmed early', about: `${at(final, 0)} to ${final.earliest} are gone, and nothing is to be deleted` }
     }
     for (const { offset, which } of history.listings.filter((one) => keyOf(one) === keyOf(final) && one.endedAt < final.readAt)) {
-      if (offset > (which === 'latest' ? final.latest : history.isAlone ? final.earliest : Infinity)) {
+      if (offset > (which !== 'earliest' ? final.latest : history.isAlone ? final.earliest : Infinity)) {
         yield { rule: 'stale', about: `the ${which} of ${at(final, offset)} went back in the end` }
       }
     }

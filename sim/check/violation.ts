@@ -36,6 +36,22 @@ export type Rule =
   | 'trimmed early'
   /** I10: a committed offset that no order of the commits explains. */
   | 'commit'
+  /** I4: committed records only were asked for, and this one is aborted, or not committed yet. */
+  | 'uncommitted read'
+  /** Committed, and hidden from readers of committed records. */
+  | 'hidden'
+  /** I11: a part of a transaction counts and a part does not, or it has counted twice. */
+  | 'torn'
+  /** I11: a transaction has not ended as its producer was told, or asked for. */
+  | 'other end'
+  /** I12: what is behind the end of its transaction. */
+  | 'late'
+  /** L3: a transaction that nobody ends. */
+  | 'hanging'
+  /** I15: the newest record of a key is gone. */
+  | 'key lost'
+  /** I15: an older record of a key is there again, although the newest one is not. */
+  | 'key returned'
   /** An answer that says that what was acknowledged never was. */
   | 'dismissed'
   /** A broker that failed in a way that it must not. */

@@ -12,6 +12,7 @@ import type { SimNetwork } from '../network.ts'
 import { SimProcess } from '../process.ts'
 import type { Scheduler } from '../scheduler.ts'
 import { NoAnswer, Wire } from '../wire.ts'
+import type { Reach } from './reach.ts'
 
 export interface Surroundings {
   readonly scheduler: Scheduler
@@ -21,7 +22,7 @@ export interface Surroundings {
   readonly bootstrap: readonly string[]
 }
 
-export class Client {
+export class Client implements Reach {
   readonly name: string
   readonly history: History
   readonly dice: SeededRandom
@@ -107,14 +108,21 @@ export class Client {
     return this.#epochs.get(`${topicId}/${partition}`) ?? -1
   }
 
-  async coordinatorOf(group: string): Promise<Wire> {
-    if (!this.#coordinators.has(group)) {
-      const wire = await this.anyone()
-      const { coordinators: [found] } = await wire.call(findCoordinatorApi, { key: '', keyType: 0, coordinatorKeys: [group] })
-      if (found?.errorCode !== ErrorCode.NONE) throw new NoAnswer('there is no coordinator')
-      this.#coordinators.set(group, `${found.host}:${found.port}`)
-    }
-    return this.#wire(this.#coordinators.get(group)!)
+  groupCoordinator(group: string): Promise<Wire> {
+    return this.#coordinatorOf(group, 0)
+  }
+
+  transactionCoordinator(transactionalId: string): Promise<Wire> {
+    return this.#coordinatorOf(transactionalId, 1)
+  }
+
+  /** Runs one attempt. Undefined: there was no answer. */
+  async tried<T>(run: () => Promise<T>): Promise<T | undefined> {
+    return (await this.attempt(run)).answer
+  }
+
+  lookAgain(): void {
+    this.hangUp()
   }
 
   /** What is known of who is in charge is asked for again. */
@@ -128,6 +136,17 @@ export class Client {
     this.forget()
     for (const wire of this.#wires.values()) wire.close()
     this.#wires.clear()
+  }
+
+  async #coordinatorOf(name: string, keyType: 0 | 1): Promise<Wire> {
+    const key = `${keyType}/${name}`
+    if (!this.#coordinators.has(key)) {
+      const wire = await this.anyone()
+      const { coordinators: [found] } = await wire.call(findCoordinatorApi, { key: '', keyType, coordinatorKeys: [name] })
+      if (found?.errorCode !== ErrorCode.NONE) throw new NoAnswer('there is no coordinator')
+      this.#coordinators.set(key, `${found.host}:${found.port}`)
+    }
+    return this.#wire(this.#coordinators.get(key)!)
   }
 
   async #askForLeaders(topicId: string): Promise<void> {

@@ -35,7 +35,7 @@ export class Committer extends Actor {
   async #commit(): Promise<boolean> {
     const { topicId, partition } = this.#place
     const offset = ++this.#offset
-    const { invokedAt, endedAt, answer } = await this.client.attempt(async () => (await this.client.coordinatorOf(this.#group)).call(offsetCommitApi, {
+    const { invokedAt, endedAt, answer } = await this.client.attempt(async () => (await this.client.groupCoordinator(this.#group)).call(offsetCommitApi, {
       groupId: this.#group, memberId: '',
       topics: [{ name: '', topicId, partitions: [{ partitionIndex: partition, committedOffset: offset, committedMetadata: null }] }],
     }))
@@ -47,7 +47,7 @@ export class Committer extends Actor {
 
   async #look(): Promise<boolean> {
     const { topicId, partition } = this.#place
-    const { invokedAt, endedAt, answer } = await this.client.attempt(async () => (await this.client.coordinatorOf(this.#group)).call(offsetFetchApi, {
+    const { invokedAt, endedAt, answer } = await this.client.attempt(async () => (await this.client.groupCoordinator(this.#group)).call(offsetFetchApi, {
       groupId: '', topics: [], groups: [{ groupId: this.#group, topics: [{ name: '', topicId, partitionIndexes: [partition] }] }], requireStable: false,
     }))
     const group = answer?.groups[0]

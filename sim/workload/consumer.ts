@@ -3,10 +3,9 @@
 
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
 import { fetchApi } from '../../broker/protocol/messages/fetch.ts'
-import { batchesIn } from '../../broker/protocol/record-batch.ts'
-import { recordsIn } from '../../test/support/record-batches.ts'
+import { batchesIn, type RecordBatch } from '../../broker/protocol/record-batch.ts'
+import { sightingsIn, withoutAborted } from '../check/batches.ts'
 import type { Place, Sighting } from '../check/history.ts'
-import { nameOf } from '../check/values.ts'
 import { Actor } from './actor.ts'
 import type { Client } from './client.ts'
 import { askForEnd } from './lister.ts'
@@ -16,6 +15,7 @@ export interface ConsumerOptions {
   readonly topic: string
   readonly rereads: boolean
   readonly thinkMs: number
+  readonly isCommittedOnly?: boolean
 }
 
 export interface Answer {
@@ -23,13 +23,19 @@ export interface Answer {
   readonly highWatermark: number
   readonly logStartOffset: number
   readonly records: readonly Sighting[]
-  readonly batches: ReturnType<typeof batchesIn> extends Generator<infer Batch> ? readonly Batch[] : never
+  readonly batches: readonly RecordBatch[]
+  /** Where to go on. */
+  readonly next: number
+  /** Up to where there is nothing that may still be aborted. */
+  readonly lastStable: number
 }
 
 export interface Asked {
   readonly offset: number
   readonly bytesMax: number
   readonly waitMs: number
+  /** Without what is aborted, and up to where nothing is open. */
+  readonly isCommittedOnly?: boolean
   /** A follower, which serves those that say where they are (KIP-392); the leader where not given. */
   readonly follower?: string
 }
@@ -38,26 +44,21 @@ export interface Asked {
 export async function fetchOnce(client: Client, place: Place, of: Asked): Promise<Answer> {
   const wire = of.follower === undefined ? await client.leaderOf(place) : await client.wireTo(of.follower)
   const { responses: [topic] } = await wire.call(fetchApi, {
-    maxWaitMs: of.waitMs, minBytes: 1, maxBytes: of.bytesMax, isolationLevel: 0, sessionId: 0, sessionEpoch: -1, forgottenTopicsData: [],
+    maxWaitMs: of.waitMs, minBytes: 1, maxBytes: of.bytesMax, isolationLevel: of.isCommittedOnly === true ? 1 : 0, sessionId: 0, sessionEpoch: -1, forgottenTopicsData: [],
     rackId: of.follower === undefined ? '' : 'anywhere',
     topics: [{ topic: '', topicId: place.topicId, partitions: [{
       partition: place.partition, currentLeaderEpoch: of.follower === undefined ? client.epochOf(place) : -1, fetchOffset: of.offset, partitionMaxBytes: of.bytesMax,
     }] }],
   })
   const found = topic?.partitions[0]
-  if (found === undefined) return { error: ErrorCode.UNKNOWN_SERVER_ERROR, highWatermark: -1, logStartOffset: -1, records: [], batches: [] }
-  const batches = [...batchesIn(found.records ?? Buffer.alloc(0))]
-  const records = batches.flatMap((batch) => recordsOrDamage(batch)).filter(({ offset }) => offset >= of.offset)
-  return { error: found.errorCode, highWatermark: found.highWatermark, logStartOffset: found.logStartOffset, records, batches }
-}
-
-function recordsOrDamage(batch: Answer['batches'][number]): Sighting[] {
-  try {
-    return recordsIn(batch).map(({ offset, value }) => ({ offset, value: nameOf(value) }))
-  } catch {
-    // Empty values are what the checker looks for.
-    return [{ offset: batch.baseOffset, value: '' }]
+  if (found === undefined) {
+    return { error: ErrorCode.UNKNOWN_SERVER_ERROR, highWatermark: -1, logStartOffset: -1, records: [], batches: [], next: of.offset, lastStable: -1 }
   }
+  const batches = [...batchesIn(found.records ?? Buffer.alloc(0))]
+  const { errorCode: error, highWatermark, logStartOffset, lastStableOffset: lastStable } = found
+  const shown = of.isCommittedOnly === true ? withoutAborted(batches, found.abortedTransactions ?? []) : batches
+  const records = shown.flatMap(sightingsIn).filter(({ offset }) => offset >= of.offset)
+  return { error, highWatermark, logStartOffset, records, batches, lastStable, next: Math.max(of.offset, batches.at(-1)?.endOffset ?? 0) }
 }
 
 export class Consumer extends Actor {
@@ -90,20 +91,22 @@ export class Consumer extends Actor {
   }
 
   async #fetch(fetchOffset: number): Promise<boolean> {
-    const { place, rereads } = this.#options
+    const { place, rereads, isCommittedOnly = false } = this.#options
     const bytesMax = this.client.dice.pick([512, 4_096, 65_536])
-    const { invokedAt, endedAt, answer } = await this.client.attempt(() => fetchOnce(this.client, place, { offset: fetchOffset, bytesMax, waitMs: 200 }))
+    const asked = { offset: fetchOffset, bytesMax, waitMs: 200, isCommittedOnly }
+    const { invokedAt, endedAt, answer } = await this.client.attempt(() => fetchOnce(this.client, place, asked))
     if (answer === undefined) return false
-    const { error, highWatermark, logStartOffset, records } = answer
+    const { error, highWatermark, logStartOffset, records, lastStable } = answer
     this.client.history.polls.push({
       consumer: `${this.name}.${this.#round}`, ...place, invokedAt, endedAt, fetchOffset, error, highWatermark, logStartOffset, records,
+      ...(isCommittedOnly ? { lastStable } : {}),
     })
     if (error === ErrorCode.OFFSET_OUT_OF_RANGE) this.offset = undefined
     if (error === ErrorCode.UNKNOWN_TOPIC_ID || error === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) this.#retireIfDeleted()
     if (error !== ErrorCode.NONE) return error === ErrorCode.OFFSET_OUT_OF_RANGE
     this.done++
-    this.offset = Math.max(fetchOffset, (records.at(-1)?.offset ?? -1) + 1)
-    if (rereads && this.offset >= highWatermark) this.offset = undefined
+    this.offset = answer.next
+    if (rereads && this.offset >= (isCommittedOnly ? lastStable : highWatermark)) this.offset = undefined
     return true
   }
 

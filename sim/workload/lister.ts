@@ -13,9 +13,9 @@ export interface End extends Place {
 export async function askForEnd(client: Client, end: End): Promise<{ readonly error: number; readonly offset: number }> {
   const wire = await client.leaderOf(end)
   const { topics: [topic] } = await wire.call(listOffsetsApi, {
-    replicaId: -1, isolationLevel: 0, timeoutMs: 5_000,
+    replicaId: -1, isolationLevel: end.which === 'stable' ? 1 : 0, timeoutMs: 5_000,
     topics: [{ name: end.topic, partitions: [{
-      partitionIndex: end.partition, currentLeaderEpoch: client.epochOf(end), timestamp: end.which === 'latest' ? -1 : -2,
+      partitionIndex: end.partition, currentLeaderEpoch: client.epochOf(end), timestamp: end.which === 'earliest' ? -2 : -1,
     }] }],
   })
   const found = topic?.partitions[0]
@@ -34,7 +34,7 @@ export class Lister extends Actor {
   protected async run(): Promise<void> {
     while (!this.isStopping) {
       const { topic, topicId, partition } = this.client.dice.pick(this.#places)
-      const which = this.client.dice.pick(['earliest', 'latest'] as const)
+      const which = this.client.dice.pick(['earliest', 'latest', 'stable'] as const)
       const { invokedAt, endedAt, answer } = await this.client.attempt(() => askForEnd(this.client, { topic, topicId, partition, which }))
       if (answer?.error === ErrorCode.NONE) {
         this.done++

@@ -5,10 +5,10 @@ import { ErrorCode } from '../../broker/protocol/error-code.ts'
 import { initProducerIdApi } from '../../broker/protocol/messages/init-producer-id.ts'
 import { produceApi } from '../../broker/protocol/messages/produce.ts'
 import { recordBatch } from '../../test/support/record-batches.ts'
-import type { Outcome, Place } from '../check/history.ts'
-import { valueBytes } from '../check/values.ts'
+import type { Keyed, Outcome, Place } from '../check/history.ts'
 import { NoAnswer, type Wire } from '../wire.ts'
 import { Actor } from './actor.ts'
+import { recordOf, someKey } from './batches.ts'
 import type { Client } from './client.ts'
 
 /** Answers that say that nothing was written, now or later. */
@@ -31,11 +31,14 @@ export interface ProducerOptions {
   readonly fillerBytesMax: number
   readonly thinkMs: number
   readonly inFlightMax: number
+  /** Of so many keys each record has one, and may delete it; undefined: records have none. */
+  readonly keys?: number
 }
 
 interface Batch {
   readonly number: number
   readonly values: readonly string[]
+  readonly keys: readonly Keyed[] | undefined
   readonly bytes: Buffer
   readonly base: number
 }
@@ -109,17 +112,18 @@ export class Producer extends Actor {
   }
 
   #makeBatch(): Batch {
-    const { recordsMax, fillerBytesMax, isIdempotent } = this.#options
+    const { recordsMax, fillerBytesMax, isIdempotent, keys: keyCount } = this.#options
     const { dice } = this.client
     const count = dice.between(1, recordsMax)
     const values = Array.from({ length: count }, () => `${this.name}:${this.#values++}`)
+    const keys = keyCount === undefined ? undefined : values.map(() => someKey(dice, keyCount))
     const base = isIdempotent ? this.#nextSequence : -1
     const bytes = recordBatch(
-      values.map((value) => ({ value: valueBytes(value, dice.below(fillerBytesMax)) })),
+      values.map((value, index) => recordOf(value, dice.below(fillerBytesMax), keys?.[index])),
       { ...(this.#session ?? {}), baseSequence: base, timestamp: this.client.wallClock },
     )
     this.#nextSequence += count
-    return { number: this.#batches++, values, bytes, base }
+    return { number: this.#batches++, values, keys, bytes, base }
   }
 
   /** The error code; undefined where there was no answer. */
@@ -136,6 +140,7 @@ export class Producer extends Actor {
       producer: this.name, topicId, partition, batch: batch.number, values: batch.values, invokedAt, endedAt, outcome,
       sequence: session === undefined ? undefined : { ...session, base: batch.base },
       offset: outcome === 'ok' ? found!.baseOffset : -1, error: error ?? ErrorCode.NETWORK_EXCEPTION,
+      ...(batch.keys === undefined ? {} : { keys: batch.keys }),
     })
     return error
   }

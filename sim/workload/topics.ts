@@ -25,6 +25,7 @@ export async function makeTopic(client: Client, wanted: WantedTopic): Promise<To
       const retentionMs = Number(wanted.configs['retention.ms'])
       const life: TopicLife = {
         topicId, name: wanted.name, partitions: wanted.partitions, retentionMs: retentionMs < 0 ? Infinity : retentionMs, deletedAt: undefined,
+        ...(wanted.configs['cleanup.policy'] === 'compact' ? { deleteRetentionMs: Number(wanted.configs['delete.retention.ms']) } : {}),
       }
       client.history.topics.push(life)
       return life

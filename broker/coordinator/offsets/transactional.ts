@@ -23,7 +23,8 @@ export function decideTransactionalCommit(group: Group, commit: CommitTransactio
   if (error !== ErrorCode.NONE) return replyOnly(ticket, error as ErrorCode)
   const { codes, changes } = offsetsOf({ ...commit, retentionMs: undefined }, now)
   const source = { producerId, producerEpoch, coordinatorEpoch }
-  const records: GroupRecord[] = changes.map((change) => ({ type: 'pendingOffset', ...source, ...change }))
+  const waits = now.rules?.isRemoved('offsets wait for the end of their transaction') !== true
+  const records: GroupRecord[] = changes.map((change) => waits ? { type: 'pendingOffset', ...source, ...change } : { type: 'offset', ...change })
   return { records: [...simpleGroup(group, records, now), ...records], replies: [{ ticket, response: codes }], touched: [] }
 }
 

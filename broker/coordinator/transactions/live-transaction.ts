@@ -6,6 +6,7 @@
 // Commands that arrive while a batch is being written are decided together afterwards, and written together: the partitions of a
 // transaction that come in at once cost one write. Nothing is answered, and nobody is told, before it is in the table.
 
+import { allRules, type Rules } from '../../cluster/rules.ts'
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import { ErrorCode } from '../../protocol/error-code.ts'
@@ -24,6 +25,7 @@ export interface LiveTransactionOptions {
   readonly store: TransactionStore
   readonly settings: () => TransactionSettings
   readonly limits: TransactionLimits
+  readonly rules?: Rules | undefined
   /** Throws `TableError`. */
   newProducerId(): Promise<number>
   /** Whether nobody else can have claimed what is this broker's. */
@@ -161,7 +163,7 @@ export class LiveTransaction {
     while (this.#queue.length > 0 && !this.#isDropped) {
       if (!await this.#fetchProducerId()) continue
       const batch = this.#decideBatch()
-      const isWritten = batch.records.some(isDurable)
+      const isWritten = batch.records.some(isDurable) && !this.#isKeptInMemory(batch)
       if (isWritten) {
         const { store, clock } = this.#options
         const result = await store.save(this.transactionalId, batch.draft, this.#claim, clock.now())
@@ -176,6 +178,14 @@ export class LiveTransaction {
     }
     this.#isWriting = false
     this.#arm()
+  }
+
+  /** Never, but where a test takes the rule away. */
+  #isKeptInMemory({ queued }: Batch): boolean {
+    const { isRemoved } = this.#options.rules ?? allRules
+    const areAll = (kind: Command['kind']) => queued.every(({ command }) => command.kind === kind)
+    return (isRemoved('a transaction is known before anything is written in it') && areAll('add')) ||
+      (isRemoved('an end is decided before anybody is told') && areAll('end'))
   }
 
   /** False: those who wait for a decision that needs one were refused. */

@@ -1,5 +1,6 @@
 // The transaction coordinator's door: finds a transactional id, loads it if need be, and hands it what it is asked.
 
+import type { Rules } from '../../cluster/rules.ts'
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import type { Random } from '../../runtime/random.ts'
@@ -26,6 +27,7 @@ export interface TransactionsOptions {
   readonly audience: Audience
   readonly settings: () => TransactionSettings
   readonly limits: TransactionLimits
+  readonly rules?: Rules | undefined
   /** Throws `TableError`. */
   newProducerId(): Promise<number>
 }
@@ -207,9 +209,9 @@ export class Transactions {
   }
 
   #opened(transactionalId: string, loaded: ConstructorParameters<typeof LiveTransaction>[1]): LiveTransaction {
-    const { clock, logger, settings, limits, newProducerId, directory } = this.#options
+    const { clock, logger, settings, limits, rules, newProducerId, directory } = this.#options
     return new LiveTransaction(transactionalId, loaded, {
-      clock, logger, settings, limits, newProducerId, store: this.#store,
+      clock, logger, settings, limits, rules, newProducerId, store: this.#store,
       isCertain: () => directory.isCertain?.() !== false,
       tell: (ending, told) => this.#telling.tell(ending, told, () => this.#live.get(transactionalId)?.drop(ErrorCode.NOT_COORDINATOR)),
       hush: () => this.#telling.hush(transactionalId),
