@@ -85,6 +85,21 @@ export function steadyLatency(at: {
   return ran('latency', ['steady', at.bootstrap, at.topic, at.ratePerSecond, at.seconds, at.bytes])
 }
 
+export interface Rounds {
+  readonly rounds: number
+  readonly seconds: number
+  /** Microseconds from the beginning of a round until all of it was acknowledged, or committed. */
+  readonly p50: number
+  readonly p99: number
+}
+
+/** Rounds of so many records, one round after another. */
+export function rounds(
+  kind: 'plain' | 'transactional', of: { bootstrap: string; topic: string; rounds: number; records: number; bytes: number },
+): Promise<Rounds> {
+  return ran('transactions', [kind, of.bootstrap, of.topic, of.rounds, of.records, of.bytes])
+}
+
 /** Milliseconds in which nothing was acknowledged, at the longest, though a record was due every 2 ms. */
 export async function longestGap(at: { bootstrap: string; topic: string; seconds: number }): Promise<number> {
   return (await ran<{ gap: number }>('latency', ['gap', at.bootstrap, at.topic, at.seconds])).gap / 1000

@@ -27,7 +27,7 @@ export function note(samples: Samples, name: string, value: number): void {
 
 const partitions = 4
 
-async function withTopic<T>({ bootstrap }: Subject, body: (topic: string) => Promise<T>): Promise<T> {
+export async function withTopic<T>({ bootstrap }: Subject, body: (topic: string) => Promise<T>): Promise<T> {
   const client = await WireClient.connect(bootstrap.split(',')[0]!)
   const topic = `bench-${randomUUID()}`
   await createTopic(client, { name: topic, partitions })

@@ -25,7 +25,9 @@ stable storage.
 Sealed segments go to the object store at a pace of their own, so part of that work comes after the run that made them; the row "and
 all that follows from it" waits for the end of it. CPU seconds are those of all threads of all brokers' processes (/proc/PID/stat) per GB
 of values. Latency is from when a record was due to be sent to when the consumer had it, at a steady rate of records of 1 KiB. Throughput
-of a client that is itself the limit says little about the broker: look at the CPU seconds beside it.
+of a client that is itself the limit says little about the broker: look at the CPU seconds beside it. What transactions cost is
+measured with one librdkafka producer that makes a round of records, waits until all of them are acknowledged or committed, and makes
+the next; their commits to the table are counted by the broker (\`longtail_table_calls_total\`).
 [performance.md](performance.md) says why the numbers are what they are.
 `
 

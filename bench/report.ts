@@ -47,6 +47,24 @@ function rowOf(name: string): Row {
       return { name: 'longest gap in writes, leader killed', unit: 'ms', digits: 0, goal: { ratio: 1, least: false } }
     case 'gap stopped':
       return { name: 'longest gap in writes, leader stopped in order', unit: 'ms', digits: 0 }
+    case 'txn plain p50':
+      return { name: 'one record of an idempotent producer, p50', unit: 'ms', digits: 2 }
+    case 'txn plain p99':
+      return { name: 'the same, p99', unit: 'ms', digits: 2 }
+    case 'txn transactional p50':
+      return { name: 'one record in a transaction, to its commit, p50', unit: 'ms', digits: 2, goal: { ratio: 1, least: false } }
+    case 'txn transactional p99':
+      return { name: 'the same, p99', unit: 'ms', digits: 2 }
+    case 'txn plain rate':
+      return { name: 'rounds of 1,000 records of 1 KiB', unit: 'MB/s', digits: 1 }
+    case 'txn transactional rate':
+      return { name: 'transactions of 1,000 records of 1 KiB', unit: 'MB/s', digits: 1, goal: { ratio: 1, least: true } }
+    case 'txn share':
+      return { name: 'transactional to plain throughput', unit: '', digits: 2, goal: { ratio: 1, least: true } }
+    case 'txn commits':
+      return { name: 'commits to the table per transaction', unit: '', digits: 2 }
+    case 'txn items':
+      return { name: 'items in them', unit: '', digits: 2 }
     case 'start':
       return { name: 'start to first acknowledged record', unit: 'ms', digits: 0, goal: { ratio: 1 / 3, least: false } }
     default:
@@ -60,6 +78,7 @@ export interface Column {
 }
 
 function spread(values: readonly number[], digits: number): string {
+  if (values.length === 0) return ''
   const middle = median(values).toFixed(digits)
   return values.length < 2
     ? middle
@@ -79,7 +98,7 @@ export function table(columns: readonly [Column, Column, Column]): string {
   ]
   for (const name of names) {
     const row = rowOf(name)
-    const cells = columns.map(({ samples }) => spread(samples.get(name) ?? [Number.NaN], row.digits))
+    const cells = columns.map(({ samples }) => spread(samples.get(name) ?? [], row.digits))
     const [ours, theirs, synced] = columns.map(({ samples }) => (samples.has(name) ? median(samples.get(name)!) : undefined))
     const reached =
       ours === undefined || theirs === undefined || row.goal === undefined

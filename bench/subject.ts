@@ -6,6 +6,12 @@ import { ApacheKafka } from '../scripts/peer/apache-kafka.ts'
 import { BrokerProcess, type RunningBroker } from '../test/support/broker-process.ts'
 import { freePort } from '../test/support/answering.ts'
 
+/** Of transactions alone, since the broker started. */
+export interface TableWrites {
+  readonly commits: number
+  readonly items: number
+}
+
 export interface Subject {
   readonly name: string
   readonly bootstrap: string
@@ -13,6 +19,8 @@ export interface Subject {
   cpuSeconds(): number
   /** Memory that is resident now, and the most that ever was, in bytes. */
   memory(): { readonly rss: number; readonly peak: number }
+  /** Only of brokers that have a table. */
+  transactionWrites?(): Promise<TableWrites>
   /** Ends it, and removes its data. */
   dispose(): Promise<void>
 }
@@ -63,8 +71,18 @@ export type Durability = 'fsync' | 'replicated'
 export async function longtail(root: string, durability: Durability, { isTiered = true } = {}): Promise<SingleSubject> {
   const directory = join(root, `longtail-${durability}`)
   mkdirSync(directory, { recursive: true })
-  const broker = await BrokerProcess.start({ data: directory, flags: ['--durability', durability, ...(isTiered ? [] : untiered)] })
-  return subject(`Longtail (${durability})`, broker, directory)
+  const http = `127.0.0.1:${await freePort()}`
+  const flags = ['--durability', durability, '--http', http, ...(isTiered ? [] : untiered)]
+  const broker = await BrokerProcess.start({ data: directory, flags })
+  return { ...subject(`Longtail (${durability})`, broker, directory), transactionWrites: () => transactionWrites(http) }
+}
+
+async function transactionWrites(http: string): Promise<TableWrites> {
+  const text = await (await fetch(`http://${http}/metrics`)).text()
+  const value = (metric: string) => Number(text.split('\n').find((line) => line.startsWith(metric))?.split(' ').at(-1) ?? 0)
+  return {
+    commits: value('longtail_table_calls_total{call="commit",about="txns"}'), items: value('longtail_table_items_written_total{about="txns"}'),
+  }
 }
 
 export async function apacheKafka(root: string): Promise<SingleSubject> {

@@ -16,6 +16,9 @@ import { ProducerIds } from './cluster/producer-ids.ts'
 import type { Rules } from './cluster/rules.ts'
 import { TopicAdmin } from './cluster/topic-admin.ts'
 import { ClusterMember, type Introduction } from './cluster-member.ts'
+import type { CompactionIo } from './compaction/compaction-io.ts'
+import { InProcessCompaction } from './compaction/in-process-compaction.ts'
+import type { LogCleaner } from './compaction/log-cleaner.ts'
 import type { Config } from './config.ts'
 import { coordinatorDirectory, groupSettingsOf, openEnlister, topicsOf } from './coordination.ts'
 import type { CoordinatorDirectory } from './coordinator/directory.ts'
@@ -36,6 +39,7 @@ import type { Logger } from './runtime/logger.ts'
 import type { Network } from './runtime/network.ts'
 import { newUuid, type Random } from './runtime/random.ts'
 import type { Table } from './table/table.ts'
+import type { CompactionMetrics } from './tier/compaction/compaction-figures.ts'
 import { Tier, type TierMetrics } from './tier/tier.ts'
 import type { TierIo, TierIoCounts } from './tier/tier-io.ts'
 import { logTierEvent } from './tier-log.ts'
@@ -51,6 +55,8 @@ export interface Runtime {
   readonly metrics: Metrics
   readonly table: Table
   readonly tierIo: TierIo
+  /** Compacts logs in a thread of its own. Not given: in this one. */
+  readonly openCompaction?: () => CompactionIo
   /** Of the system's present run, where it says: what was not synced outlives the process, and not the system. */
   readonly bootId?: string | undefined
   /** Rules of replication that are not kept: for tests of what checks them. */
@@ -212,12 +218,20 @@ export class Broker {
     return this.#tier.metrics
   }
 
+  get compactionMetrics(): CompactionMetrics {
+    return this.#tier.compactionMetrics
+  }
+
   tierCounts(): Promise<TierIoCounts> {
     return this.#runtime.tierIo.counts()
   }
 
   get hotBytes(): number {
     return this.#store.hotBytes
+  }
+
+  get cleaner(): LogCleaner {
+    return this.#store.cleaner
   }
 
   /** Answers what has arrived, then closes everything in the order that makes the next start quick. */
@@ -228,6 +242,7 @@ export class Broker {
     this.#transactions.close()
     await this.#server.close(limits.net.closeGraceMs)
     await this.#housekeeping.stop()
+    await this.#store.cleaner.stop()
     await this.#member.stop()
     this.#asking.close()
     await this.#partitions.close()
@@ -327,7 +342,7 @@ function routerEvents(logger: Logger, metrics: Metrics): Pick<RouterOptions, 'on
 }
 
 function storageOf(
-  config: Config, { clock, random, disk, logger, table, tierIo: io }: Runtime,
+  config: Config, { clock, random, disk, logger, table, tierIo: io, openCompaction }: Runtime,
   of: { readonly clusterId: string; readonly brokerConfig: BrokerConfig; readonly member: ClusterMember },
 ): { readonly tier: Tier; readonly store: PartitionStore } {
   const tier = new Tier({
@@ -337,6 +352,7 @@ function storageOf(
   const store = new PartitionStore({
     directory: join(config.data, 'logs'), disk, clock, logger, config: of.brokerConfig, isSynced: config.durability === 'fsync', tier,
     brokerId: config.id, around: of.member.around,
+    openCompaction: openCompaction ?? (() => new InProcessCompaction({ disk, clock })),
     onOutOfSync: (partition) => of.member.onOutOfSync(partition), onRole: (partition) => of.member.onRole(partition),
   })
   return { tier, store }

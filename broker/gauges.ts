@@ -3,6 +3,7 @@ import type { Image } from './cluster/image.ts'
 import { isMoving } from './cluster/reassignment.ts'
 import type { Metrics } from './metrics.ts'
 import { ErrorCode } from './protocol/error-code.ts'
+import type { CompactionMetrics } from './tier/compaction/compaction-figures.ts'
 import type { LeaderTerm } from './replication/leader-term.ts'
 import type { Partition } from './replication/partition.ts'
 
@@ -37,10 +38,12 @@ export function addGauges(metrics: Metrics, broker: Broker): void {
   gauge('tier_lag_bytes', 'Bytes that are sealed and not in the object store', () => broker.tierMetrics.lagBytes)
   gauge('tier_lag_segments', 'Segments that are sealed and not in the object store', () => broker.tierMetrics.lagSegments)
   gauge('tier_lag_seconds', 'Age of the oldest of those', () => broker.tierMetrics.lagMs / 1000)
+  addTierCompactionGauges(gauge, broker)
   gauge('tier_cache_hits', 'Blocks of objects that were found in the cache', async () => (await broker.tierCounts()).cacheHits)
   gauge('tier_cache_misses', 'Blocks of objects that had to be fetched', async () => (await broker.tierCounts()).cacheMisses)
   gauge('tier_fetched_bytes', 'Bytes fetched from the object store since the start', async () => (await broker.tierCounts()).fetchedBytes)
   gauge('tier_cache_bytes', 'Bytes of the cache on disk', async () => (await broker.tierCounts()).cachedFileBytes)
+  addCompactionGauges(gauge, broker)
   const perPartition = (name: string, help: string, read: (partition: Partition) => number) => metrics.gauge({
     name: `longtail_${name}`, help,
     read: () => [...broker.partitions].map((partition) => ({
@@ -62,6 +65,36 @@ function addTransactionGauges(gauge: AddGauge, transactions: Broker['transaction
     transactions.timeoutCount)
   gauge('transaction_markers_waiting', 'Partitions and groups that are still to be told how a transaction has ended', () =>
     transactions.untoldCount)
+}
+
+function addTierCompactionGauges(gauge: AddGauge, broker: Broker): void {
+  const of = (name: string, help: string, figure: keyof CompactionMetrics) =>
+    gauge(`tier_compaction_${name}`, help, () => broker.compactionMetrics[figure])
+  of('running', 'Passes of compaction in the object store that are under way', 'running')
+  of('passes', 'Passes that came to their end since the start', 'passes')
+  of('failures', 'Passes that failed since the start', 'failures')
+  of('bytes_in', 'Bytes of batches that passes replaced', 'bytesIn')
+  of('bytes_out', 'Bytes of batches that came in their place', 'bytesOut')
+  of('objects_in', 'Objects that passes replaced', 'objectsIn')
+  of('objects_out', 'Objects that came in their place', 'objectsOut')
+  of('records_dropped', 'Records that passes dropped', 'recordsDropped')
+  gauge('tier_compaction_seconds', 'Seconds that passes took', () => broker.compactionMetrics.tookMs / 1000)
+  gauge('tier_compaction_ratio', 'What passes left of the bytes that they replaced, 0 to 1', () => {
+    const { bytesIn, bytesOut } = broker.compactionMetrics
+    return bytesIn === 0 ? 0 : bytesOut / bytesIn
+  })
+}
+
+function addCompactionGauges(gauge: AddGauge, { cleaner }: Broker): void {
+  gauge('compaction_passes', 'Compactions of local logs since the start', () => cleaner.counts.passes)
+  gauge('compaction_failures', 'Compactions of local logs that failed or were given up', () => cleaner.counts.failures)
+  gauge('compaction_read_bytes', 'Bytes read by compaction of local logs', () => cleaner.counts.bytesRead)
+  gauge('compaction_written_bytes', 'Bytes that stayed in compacted local logs', () => cleaner.counts.bytesWritten)
+  gauge('compaction_dropped_records', 'Records that compaction has taken from local logs', () => cleaner.counts.recordsDropped)
+  gauge('compaction_seconds', 'Time that compaction of local logs took', () => cleaner.counts.ms / 1000)
+  gauge('compaction_last_age_seconds', 'Since the last compaction of a local log; -1 before the first', () => cleaner.lastPassAgeMs / 1000)
+  gauge('compaction_map_fill', 'Of the memory for keys, what the last compaction used; 0 to 1', () => cleaner.counts.mapFill)
+  gauge('compaction_dirty_ratio_max', 'Of the dirtiest local log that waits, 0 to 1', () => cleaner.dirtyRatioMax)
 }
 
 function replicaCounts(image: Image): Map<number, number> {

@@ -128,6 +128,14 @@ export const limits = {
     /** Partitions that could not be opened are tried again so often. */
     reopenEveryMs: 10_000,
   },
+  compaction: {
+    /** After a pass that failed. */
+    retryMs: 60_000,
+    /** The thread that compacts ends when it had nothing to do for so long. */
+    idleMs: 60_000,
+    /** A long pass tells how far it is so often. */
+    progressEveryMs: 10_000,
+  },
   tier: {
     /** Each partition's manifest, retention and eviction are looked at so often. */
     tickEveryMs: 10_000,
@@ -136,6 +144,7 @@ export const limits = {
     /** Partitions that are looked at, and held against the bucket, at a time: the table has room for so many requests and others. */
     ticksMax: 64,
     reconcilesMax: 2,
+    compactionsMax: 1,
     sweepEveryMs: 60_000,
     /** Calls that may be under way to the thread that does the tier's work. */
     callsMax: 2_000,

@@ -17,6 +17,8 @@ export class Metrics {
   readonly #requestBytes: Counter<'api'>
   readonly #responseBytes: Counter<'api'>
   readonly #defects: Counter<'api'>
+  readonly #tableCalls: Counter<'call' | 'about'>
+  readonly #tableItems: Counter<'about'>
 
   constructor() {
     const registers = [this.#registry]
@@ -29,6 +31,8 @@ export class Metrics {
     this.#defects = new Counter({
       name: 'longtail_request_defects_total', help: 'Requests that failed in a way that no handler foresaw', labelNames: ['api'], registers,
     })
+    this.#tableCalls = new Counter({ name: 'longtail_table_calls_total', help: 'Calls of the table', labelNames: ['call', 'about'], registers })
+    this.#tableItems = new Counter({ name: 'longtail_table_items_written_total', help: 'Items in commits to the table', labelNames: ['about'], registers })
   }
 
   /** Event-loop delay, memory, CPU, garbage collection. Only for a real process. */
@@ -44,6 +48,11 @@ export class Metrics {
 
   defect(api: string): void {
     this.#defects.inc({ api })
+  }
+
+  tableCalled({ call, about, items }: { readonly call: string; readonly about: string; readonly items: number }): void {
+    this.#tableCalls.inc({ call, about })
+    if (items > 0) this.#tableItems.inc({ about }, items)
   }
 
   gauge({ name, help, read }: GaugeReading): void {

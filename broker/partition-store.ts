@@ -3,10 +3,13 @@
 import { join } from 'node:path'
 import type { BrokerConfig } from './cluster/broker-config.ts'
 import type { PartitionImage, TopicImage } from './cluster/image.ts'
+import type { CompactionIo } from './compaction/compaction-io.ts'
+import { LogCleaner } from './compaction/log-cleaner.ts'
 import { HotBudget } from './log/hot-ring.ts'
 import type { LogConfig } from './log/log-config.ts'
 import { PartitionLog } from './log/partition-log.ts'
 import { limits } from './limits.ts'
+import { cleanedLog, cleanerSettings, logCleanerEvent } from './log-cleaning.ts'
 import type { RecordBatch } from './protocol/record-batch.ts'
 import { recordsOf } from './protocol/records.ts'
 import type { FoundRecord } from './log/timestamp-search.ts'
@@ -36,6 +39,8 @@ export interface PartitionStoreOptions {
   readonly tier: Tier
   readonly brokerId: number
   readonly around: TermSurroundings
+  /** Compacts logs, in a thread of its own where there are threads. */
+  openCompaction(): CompactionIo
   onOutOfSync(partition: Partition): void
   onRole(partition: Partition): void
 }
@@ -55,10 +60,16 @@ export class PartitionStore {
   readonly #pool = new BufferPool(limits.log.pooledBytesMax)
   readonly #terms = new Map<Partition, Term>()
   readonly #upkeep: TierUpkeep
+  readonly cleaner: LogCleaner
 
   constructor(options: PartitionStoreOptions) {
     this.#options = options
     this.#upkeep = new TierUpkeep(options.clock, limits.tier)
+    const { clock, config, logger } = options
+    this.cleaner = new LogCleaner({
+      clock, limits: { ...limits.compaction, inflatedBytesMax: limits.log.openedBytesMax }, settings: () => cleanerSettings(config),
+      openIo: () => options.openCompaction(), onEvent: (event) => logCleanerEvent(logger, event),
+    })
   }
 
   /** Bytes of batches that are kept in memory for readers at the tail. */
@@ -166,7 +177,9 @@ export class PartitionStore {
 
   /** The regular look at a partition: its log, and now and then its tier. */
   async tidy(partition: Partition, now: { readonly isClockTrusted: boolean }): Promise<void> {
-    await partition.log.tick(now)
+    const { log } = partition
+    await log.tick(now)
+    this.cleaner.look(cleanedLog(partition), now)
     this.#openTier(partition)
     const term = this.#terms.get(partition)
     if (term === undefined) return
@@ -176,6 +189,7 @@ export class PartitionStore {
   }
 
   async close(partition: Partition): Promise<void> {
+    await this.cleaner.leave(partition.log)
     await this.#terms.get(partition)?.tiered.close()
     this.#terms.delete(partition)
     await partition.log.close()
@@ -183,6 +197,7 @@ export class PartitionStore {
 
   /** The topic was deleted. */
   async remove(partition: Partition): Promise<void> {
+    await this.cleaner.leave(partition.log)
     await this.#terms.get(partition)?.tiered.close()
     this.#terms.delete(partition)
     await partition.log.destroy()
@@ -238,7 +253,8 @@ function logConfig(config: BrokerConfig, topicName: string): LogConfig {
   const policies = topic.list('cleanup.policy')
   return {
     segmentBytes: topic.number('segment.bytes'),
-    segmentMs: topic.number('segment.ms'),
+    // What is not sealed is not compacted.
+    segmentMs: Math.min(topic.number('segment.ms'), policies.includes('compact') ? topic.number('max.compaction.lag.ms') : Infinity),
     retentionMs: topic.number('retention.ms'),
     retentionBytes: topic.number('retention.bytes'),
     indexIntervalBytes: topic.number('index.interval.bytes'),
@@ -249,6 +265,10 @@ function logConfig(config: BrokerConfig, topicName: string): LogConfig {
     isDeleted: policies.includes('delete'),
     isCompacted: policies.includes('compact'),
     isTiered: topic.isTiered,
+    minCleanableRatio: topic.number('min.cleanable.dirty.ratio'),
+    minCompactionLagMs: topic.number('min.compaction.lag.ms'),
+    maxCompactionLagMs: topic.number('max.compaction.lag.ms'),
+    deleteRetentionMs: topic.number('delete.retention.ms'),
     producerExpiryMs: config.number('producer.id.expiration.ms'),
   }
 }

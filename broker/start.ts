@@ -6,6 +6,7 @@ import { type Logger as PinoLogger, pino } from 'pino'
 import { Broker } from './broker.ts'
 import { controllerPartition } from './cluster/controller.ts'
 import { sessionsPartition } from './cluster/membership.ts'
+import { CompactionWorkerClient } from './compaction/compaction-worker-client.ts'
 import type { Config } from './config.ts'
 import { addGauges } from './gauges.ts'
 import { Metrics } from './metrics.ts'
@@ -16,6 +17,7 @@ import { nodeNetwork } from './runtime/node-network.ts'
 import { nodeRandom } from './runtime/node-random.ts'
 import { limits } from './limits.ts'
 import { parseObjectStoreAddress } from './objects/open-object-store.ts'
+import { countedTable } from './table/counted-table.ts'
 import { openTable } from './table/open-table.ts'
 import { type TierIo, tierIoLimits } from './tier/tier-io.ts'
 import { TierWorkerClient } from './tier/tier-worker-client.ts'
@@ -47,7 +49,8 @@ async function run(config: Config, logger: PinoLogger): Promise<void> {
     openTierIo(config, logger),
   ])
   const broker = await Broker.start(config, {
-    clock: nodeClock, random: nodeRandom, disk: nodeDisk, network: nodeNetwork, logger, metrics, table, tierIo, bootId: bootId(),
+      clock: nodeClock, random: nodeRandom, disk: nodeDisk, network: nodeNetwork, logger, metrics, tierIo, bootId: bootId(),
+      table: countedTable(table, (call) => metrics.tableCalled(call)), openCompaction: () => new CompactionWorkerClient(),
     onReplaced: () => die(logger, undefined, `another process has started as broker ${config.id}, or it was unregistered`),
   })
   const http = await serveHttp(config, broker, metrics)

@@ -13,6 +13,7 @@ export function logTierEvent(logger: Logger, event: TierEvent): void {
       return logger.debug({ ...facts, ...cause }, `tier: ${kind}`)
     case 'log start advanced':
     case 'retired':
+    case 'compacted':
     case 'deleted':
       return logger.info({ ...facts, ...cause }, `tier: ${kind}`)
     default:

@@ -2,7 +2,7 @@
 // the machine does meanwhile meets both. Longtail runs twice: with Kafka's flush policy (durability=replicated: the page
 // cache), which is what the ratios compare, and with its own (fsync).
 //
-//   node scripts/bench.ts [--short] [--runs N] [--only throughput,settled,latency,start,failover] [--clients librdkafka,Java]
+//   node scripts/bench.ts [--short] [--runs N] [--only throughput,settled,latency,transactions,start,failover] [--clients librdkafka,Java]
 //                         [--bytes 1024,100] [--untiered] [--brokers 3] [--write FILE]
 //
 // --brokers 3 measures clusters: three replicas of everything, of which two must have a record before it is acknowledged,
@@ -30,6 +30,7 @@ import {
   startTopic,
 } from '../bench/measurements.ts'
 import { measureFailover } from '../bench/failover.ts'
+import { measureTransactions } from '../bench/transactions.ts'
 import { writeSection } from '../bench/page.ts'
 import { table } from '../bench/report.ts'
 import { apacheKafka, longtail, type SingleSubject, type Subject } from '../bench/subject.ts'
@@ -40,7 +41,7 @@ const { values } = parseArgs({
     short: { type: 'boolean', default: false },
     runs: { type: 'string' },
     write: { type: 'string' },
-    only: { type: 'string', default: 'throughput,settled,latency,start,failover' },
+    only: { type: 'string', default: 'throughput,settled,latency,transactions,start,failover' },
     brokers: { type: 'string', default: '1' },
     clients: { type: 'string', default: 'librdkafka,Java' },
     bytes: { type: 'string', default: '1024,100' },
@@ -151,6 +152,10 @@ async function everything(): Promise<void> {
       const measure = (subject: Subject, samples: Samples) => measureLatency(subject, { sizes, ratePerSecond }, samples)
       await alternate(`latency at ${ratePerSecond} records/s`, subjects, measure, { until: `latency p50|${ratePerSecond}` })
     }
+  }
+  if (only.has('transactions')) {
+    const of = values.short ? { small: 200, large: 20 } : { small: 1000, large: 100 }
+    await alternate('transactions', subjects, (subject, samples) => measureTransactions(subject, of, samples), { until: 'txn transactional p50' })
   }
   if (only.has('throughput') || only.has('latency')) {
     await sleep(2000)

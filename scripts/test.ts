@@ -4,7 +4,9 @@ import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
 
 /** Suites with commands and needs of their own. */
-const elsewhere = ['test/interop/', 'test/localstack/', 'test/durability/', 'test/replay/']
+const elsewhere = [
+  'test/interop/', 'test/localstack/', 'test/durability/', 'test/replay/', 'test/compaction-scale/', 'test/transactions/kill.test.ts',
+]
 
 const named = process.argv.slice(2)
 const files = named.length > 0

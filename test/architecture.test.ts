@@ -27,6 +27,7 @@ const machineModules = /^node:(fs|fs\/promises|net|tls|dns|crypto|http|https|wor
 /** File to module: the one reason why it may be imported there. */
 const machineExceptions = new Map([
   ['broker/table/sqlite-thread.ts node:worker_threads', 'starts the thread in which SQLite runs; the simulator has memory-table'],
+  ['broker/compaction/compaction-worker-client.ts node:worker_threads', 'starts the thread that compacts; the simulator has InProcessCompaction'],
   ['broker/tier/tier-worker-client.ts node:worker_threads', 'starts the thread of the tier; the simulator has InProcessTierIo'],
 ])
 

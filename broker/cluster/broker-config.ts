@@ -82,6 +82,13 @@ const own: readonly Setting[] = [
   positive('transaction.max.timeout.ms', '900000', 'The longest time that a producer may ask for its transactions'),
   positive('transactional.id.expiration.ms', '604800000', 'How long a transactional id is remembered that nobody uses'),
   positive('transaction.abort.timed.out.transaction.cleanup.interval.ms', '10000', 'Kept for tools: a transaction ends with its time'),
+  setting('log.cleaner.backoff.ms', 'long', '15000', { min: 0, max: long, about: 'The shortest time between two compactions of a log' }),
+  setting('log.cleaner.dedupe.buffer.size', 'long', '134217728', {
+    min: 1024 * 1024, max: long, about: 'Bytes of memory for the keys of a log that is compacted',
+  }),
+  setting('log.cleaner.io.max.bytes.per.second', 'double', '1.7976931348623157E308', {
+    min: 1024, max: Infinity, about: 'Bytes per second that compaction of local logs reads and writes',
+  }),
   setting('producer.id.expiration.ms', 'int', '86400000', { min: 1, max: intMax, about: 'How long an idle producer id is remembered' }),
   setting('connections.max.idle.ms', 'long', '600000', { min: 1, max: long, about: 'How long a silent connection stays' }),
   setting('socket.request.max.bytes', 'int', '104857600', { min: 1024, max: intMax, about: 'The largest request' }),

@@ -6,7 +6,7 @@ import { configsOf, type Image } from './image.ts'
 import type { ConfigChanged, ConfigResource } from './metadata-record.ts'
 import { refusal, type Refusal } from './topic-changes.ts'
 import { groupSettings } from './group-config.ts'
-import { listOf, problemWith, type Setting, topicSettings } from './topic-config.ts'
+import { conflictIn, listOf, problemWith, type Setting, TopicConfig, topicSettings } from './topic-config.ts'
 
 export type ConfigOperation = 'set' | 'delete' | 'append' | 'subtract'
 
@@ -32,7 +32,19 @@ export function planEdits(image: Image, resource: ConfigResource, edits: readonl
     if (typeof value === 'object' && value !== null) return value
     changes.push([edit.name, value])
   }
-  return { type: 'configChanged', resource, changes }
+  const conflict = resource.kind === 'topic' ? conflictIn(new TopicConfig(configsAfter(image, resource, changes), new Map())) : undefined
+  return conflict === undefined ? { type: 'configChanged', resource, changes } : refusal(ErrorCode.INVALID_CONFIG, conflict)
+}
+
+function configsAfter(
+  image: Image, resource: ConfigResource, changes: readonly (readonly [string, string | null])[],
+): ReadonlyMap<string, string> {
+  const configs = new Map(configsOf(image, resource))
+  for (const [name, value] of changes) {
+    if (value === null) configs.delete(name)
+    else configs.set(name, value)
+  }
+  return configs
 }
 
 /** The edits that make `values` all that is set: what AlterConfigs means. */

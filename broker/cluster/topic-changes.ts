@@ -5,7 +5,7 @@ import type { Uuid } from '../runtime/random.ts'
 import { aliveBrokers, type Image, targetReplicas, topicNamed, type TopicImage } from './image.ts'
 import type { MetadataRecord } from './metadata-record.ts'
 import { newPartition, ReplicaPlacer } from './placement.ts'
-import { problemWith } from './topic-config.ts'
+import { conflictIn, problemWith, TopicConfig } from './topic-config.ts'
 
 export interface Refusal {
   readonly code: number
@@ -83,7 +83,8 @@ function refuseConfigs(configs: ReadonlyMap<string, string>): Refusal | undefine
     const problem = problemWith(name, value)
     if (problem !== undefined) return refusal(ErrorCode.INVALID_CONFIG, problem)
   }
-  return undefined
+  const conflict = conflictIn(new TopicConfig(configs, new Map()))
+  return conflict === undefined ? undefined : refusal(ErrorCode.INVALID_CONFIG, conflict)
 }
 
 function planReplicas(image: Image, topic: NewTopic, defaults: TopicDefaults): readonly (readonly number[])[] | Refusal {

@@ -83,10 +83,17 @@ export function problemWith(name: string, value: string, settings = topicSetting
     const bad = values === undefined ? undefined : given.find((one) => !values.includes(one))
     return bad === undefined ? undefined : `${name} is '${value}', and must be of ${values!.join(', ')}`
   }
-  const isNumber = type === 'double' ? /^-?\d+(\.\d+)?$/.test(value) : /^-?\d{1,19}$/.test(value)
+  const isNumber = type === 'double' ? /^-?\d+(\.\d+)?(E\d{1,3})?$/i.test(value) : /^-?\d{1,19}$/.test(value)
   if (!isNumber) return `${name} is '${value}', and must be a number`
   if (Number(value) < min || Number(value) > max) return `${name} is ${value}, and must be from ${min} to ${max}`
   return undefined
+}
+
+/** Why values that can be each for itself cannot be together. `values`: with every default filled in. */
+export function conflictIn(values: Pick<TopicConfig, 'text' | 'number'>): string | undefined {
+  const [shortest, longest] = ['min.compaction.lag.ms', 'max.compaction.lag.ms'] as const
+  if (values.number(shortest) <= values.number(longest)) return undefined
+  return `conflict topic config setting ${shortest} (${values.text(shortest)}) > ${longest} (${values.text(longest)})`
 }
 
 export function listOf(value: string): string[] {
@@ -123,8 +130,8 @@ export class TopicConfig {
     return listOf(this.text(name))
   }
 
-  /** Whether sealed segments go to the object store. Compacted topics stay on disk until compaction knows both tiers. */
+  /** Whether sealed segments go to the object store; those of compacted topics do too. */
   get isTiered(): boolean {
-    return this.flag('remote.storage.enable') && !this.list('cleanup.policy').includes('compact')
+    return this.flag('remote.storage.enable')
   }
 }

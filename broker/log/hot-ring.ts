@@ -156,10 +156,20 @@ export class HotRing {
     if (this.#batches[this.#first]?.slab !== slab) return
     // The entry stays for a while; what it refers to must not.
     this.#batches[this.#first++] = gone
+    this.#trim()
+  }
+
+  #trim(): void {
     if (this.#first > 64 && this.#first * 2 > this.#batches.length) {
       this.#batches = this.#batches.slice(this.#first)
       this.#first = 0
     }
+  }
+
+  /** Forgets what ends at or below an offset; the slabs go in their time. */
+  forgetBelow(offset: number): void {
+    while (this.#first < this.#batches.length && this.#batches[this.#first]!.endOffset <= offset) this.#batches[this.#first++] = gone
+    this.#trim()
   }
 
   /** Forgets everything; the slabs go in their time. */

@@ -20,6 +20,13 @@ export interface LogConfig {
   readonly isDeleted: boolean
   /** The newest record of each key is kept; records need keys. */
   readonly isCompacted: boolean
+  /** A log is compacted where so much of it is dirty, from 0 to 1. */
+  readonly minCleanableRatio: number
+  /** The shortest and the longest that a record stays uncompacted. */
+  readonly minCompactionLagMs: number
+  readonly maxCompactionLagMs: number
+  /** How long tombstones, and markers of transactions that are gone, stay once they were compacted. */
+  readonly deleteRetentionMs: number
   /** Another tier decides what is deleted here; the log deletes nothing by itself. */
   readonly isTiered: boolean
   /** How long an idle producer id is remembered. */

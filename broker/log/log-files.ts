@@ -4,6 +4,7 @@
 //   checkpoint.json   log start, what is known to be durable, the sealed segments; `clean` after an orderly end
 //   epochs.json       the leader-epoch lineage
 //   OFFSET.producers  producer state as of that offset, one per seal
+//   OFFSET.cleaned    what compaction is about to put in the place of segments (segment-swap.ts)
 //
 // All are checked lines of JSON (checked-file.ts), replaced as a whole.
 
@@ -15,6 +16,7 @@ import type { EpochStart } from './epoch-cache.ts'
 import { LogError } from './log-error.ts'
 import { ProducerState } from './producer-state.ts'
 import { segmentName, segmentOffset } from './segment.ts'
+import { finishSwap, removeCleaned, type SegmentSwap } from './segment-swap.ts'
 
 export interface Checkpoint {
   readonly version: 1
@@ -34,6 +36,18 @@ export interface Checkpoint {
     /** What lies from here up to the checkpoint's own log start is elsewhere, such as in the tier. */
     readonly logStartOffset: number
   } | null
+  /** Absent: the log was never compacted, and has no gaps. */
+  readonly cleaning?: Cleaning
+  /** A swap that counts and may not be done yet. */
+  readonly swap?: SegmentSwap
+}
+
+/** What compaction has to remember of a log. */
+export interface Cleaning {
+  /** What lies below was compacted: the first dirty offset. */
+  readonly cleanedOffset: number
+  /** Offsets may be missing between batches. */
+  readonly hasGaps: boolean
 }
 
 export type CheckpointedSegment = readonly [
@@ -76,6 +90,14 @@ export class LogFiles {
 
   segmentPath(baseOffset: number): string {
     return join(this.directory, segmentName(baseOffset, 'log'))
+  }
+
+  async finishSwap(swap: SegmentSwap): Promise<void> {
+    await finishSwap(this.#disk, this.directory, swap, await this.segmentOffsets())
+  }
+
+  removeCleaned(): Promise<void> {
+    return removeCleaned(this.#disk, this.directory)
   }
 
   /** From the last one on, each durably: a crash leaves a log without a gap. */

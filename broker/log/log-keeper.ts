@@ -6,13 +6,17 @@ import { DiskError } from '../runtime/disk.ts'
 import { encodeChecked } from './checked-file.ts'
 import type { EpochCache } from './epoch-cache.ts'
 import type { LogConfig } from './log-config.ts'
-import type { Checkpoint, LogFiles } from './log-files.ts'
+import type { Checkpoint, Cleaning, LogFiles } from './log-files.ts'
 import { planLogStart } from './log-retention.ts'
+import { OffsetGaps } from './offset-gaps.ts'
 import type { ProducerState } from './producer-state.ts'
 import { rebuildProducers } from './rebuild-producers.ts'
+import type { Recovered } from './recovery.ts'
+import { ReplacedSegments } from './replaced-segments.ts'
 import type { SealedSegment, SegmentSections } from './sealed-segment.ts'
 import type { Segment } from './segment.ts'
 import type { SegmentList } from './segment-list.ts'
+import type { SegmentSwap } from './segment-swap.ts'
 
 export interface KeeperOptions {
   readonly files: LogFiles
@@ -21,13 +25,16 @@ export interface KeeperOptions {
   readonly epochs: EpochCache
   /** As of what is written. */
   readonly producers: ProducerState
-  readonly logStartOffset: number
+  readonly recovered: KeptState
   readonly isSynced: boolean
   /** The end of what is written, and synced where appends are. */
   durableOffset(): number
   onFault(cause: unknown): void
   onSyncFailed(cause: unknown): void
 }
+
+/** What recovery has found that only the checkpoint says. */
+export type KeptState = Pick<Recovered, 'logStartOffset' | 'cleaning'>
 
 /** A sealed segment that is not settled yet. */
 interface Sealing {
@@ -41,6 +48,9 @@ const settledAtOnceMax = 8
 export class LogKeeper {
   readonly #options: KeeperOptions
   #logStartOffset: number
+  #cleanedOffset: number
+  readonly gaps: OffsetGaps
+  readonly #replaced: ReplacedSegments
   /** Sealed segments whose index, producers and sync are done. */
   readonly #settled = new Set<Segment>()
   /** Sealed segments for which that is to be done, in order; it is tried again where the disk was full. */
@@ -51,12 +61,17 @@ export class LogKeeper {
   #syncedOffset = 0
   #isToSettle = false
   #hasSyncFailed = false
+  #hasEnded = false
   #checkpointed = -1
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(options: KeeperOptions) {
     this.#options = options
-    this.#logStartOffset = options.logStartOffset
+    const { logStartOffset, cleaning } = options.recovered
+    this.#logStartOffset = logStartOffset
+    this.#cleanedOffset = cleaning.cleanedOffset
+    this.gaps = new OffsetGaps(cleaning, () => void this.#inTurn(() => this.#noteGaps()))
+    this.#replaced = new ReplacedSegments(options.clock)
   }
 
   get logStartOffset(): number {
@@ -64,9 +79,11 @@ export class LogKeeper {
   }
 
   /** The segments are as recovery left them. From here on the files are in use: an end without `end` is a crash. */
-  async begin(logStartOffset: number): Promise<void> {
+  async begin({ logStartOffset, cleaning }: KeptState): Promise<void> {
     const { segments, files, epochs, clock, durableOffset } = this.#options
     this.#logStartOffset = logStartOffset
+    this.#cleanedOffset = cleaning.cleanedOffset
+    this.gaps.know(cleaning)
     this.#syncedOffset = durableOffset()
     this.#sealing.clear()
     this.#settled.clear()
@@ -80,6 +97,7 @@ export class LogKeeper {
     await this.#writeCheckpoint()
     const bases = new Set(segments.all.map(({ baseOffset }) => baseOffset))
     await files.removeIndexes((offset) => bases.has(offset))
+    await files.removeCleaned()
     // An empty log has the producers that it began with.
     await files.removeProducers((offset) => bases.has(offset) || (bases.size === 0 && offset === durableOffset()))
   }
@@ -232,10 +250,72 @@ export class LogKeeper {
     else await this.evictBelow(this.#logStartOffset)
   }
 
+  get cleanedOffset(): number {
+    return this.#cleanedOffset
+  }
+
+  isSettled(segment: Segment): boolean {
+    return this.#settled.has(segment)
+  }
+
+  async #noteGaps(): Promise<void> {
+    const cleaning: Cleaning = { cleanedOffset: this.#cleanedOffset, hasGaps: true }
+    await this.#writeCheckpoint({ cleaning })
+    this.gaps.know(cleaning)
+  }
+
+  /** No swap is left in the checkpoint, whatever became of one whose step there has failed. */
+  settleSwaps(): Promise<void> {
+    return this.exclusively(() => this.#writeCheckpoint())
+  }
+
+  cleanedUpTo(offset: number): Promise<void> {
+    return this.exclusively(async () => {
+      this.#cleanedOffset = offset
+      await this.#writeCheckpoint()
+    })
+  }
+
+  /** Puts a cleaned segment in the place of sealed ones (segment-swap.ts). False: they are not what they were. */
+  replace(old: readonly Segment[], cleaned: Segment): Promise<boolean> {
+    const { segments, files } = this.#options
+    return this.exclusively(async () => {
+      const endOffset = segments.endOfRun(old)
+      if (endOffset === undefined || this.#hasEnded || this.#hasSyncFailed || !old.every((one) => this.#settled.has(one))) return false
+      const swap: SegmentSwap = { baseOffset: cleaned.baseOffset, endOffset, bytes: cleaned.bytes }
+      await this.#replaced.hold(old)
+      try {
+        // Whoever made the producers anew from one of them would wait for markers that are not there any more.
+        await files.removeProducers((offset) => offset >= endOffset)
+        await this.#writeCheckpoint({ swap, cleaning: { cleanedOffset: this.#cleanedOffset, hasGaps: true } })
+      } catch (cause) {
+        this.#replaced.letGo(old)
+        throw cause
+      }
+      this.gaps.know({ hasGaps: true })
+      await this.#stopUnless(async () => {
+        await files.finishSwap(swap)
+        await cleaned.loadIndex()
+      })
+      this.#takeOver(old, cleaned)
+      await this.#writeCheckpoint()
+      return true
+    })
+  }
+
+  #takeOver(old: readonly Segment[], cleaned: Segment): void {
+    cleaned.sealedAt = old.at(-1)!.sealedAt
+    this.#options.segments.replace(old, cleaned)
+    for (const segment of old) this.#settled.delete(segment)
+    this.#settled.add(cleaned)
+    this.#replaced.add(old)
+  }
+
   /** The log is about to be shorter: durably no more than this is promised from here on. */
   async lowerTo(endOffset: number): Promise<void> {
     const isLeft = (sealed: Segment) => this.#options.segments.endOffsetOf(sealed) <= endOffset
     const left = new Set([...this.#settled].filter(isLeft))
+    this.#cleanedOffset = Math.min(this.#cleanedOffset, endOffset)
     await this.#writeCheckpoint({ durableOffset: Math.min(endOffset, this.#durable()) }, left)
     // Not before that is written: where it could not be, the log goes on as it is.
     for (const sealed of [...this.#settled, ...this.#sealing.keys()]) {
@@ -247,6 +327,7 @@ export class LogKeeper {
 
   /** The log is about to begin again elsewhere. From here on that is what the next start does. */
   async writeFresh(offset: number, fresh: NonNullable<Checkpoint['fresh']>): Promise<void> {
+    this.#cleanedOffset = 0
     await this.#writeCheckpoint({ logStartOffset: offset, durableOffset: offset, fresh }, new Set())
     this.#settled.clear()
     this.#sealing.clear()
@@ -255,6 +336,7 @@ export class LogKeeper {
   /** Gives back files and indexes that were not used since the last look, and does what could not be done before. */
   rest(): void {
     for (const segment of this.#settled) segment.rest()
+    this.#replaced.release()
     if (this.#sealing.size > 0) this.#settleSoon()
     if (this.#durable() !== this.#checkpointed) void this.#inTurn(() => this.#writeCheckpoint())
   }
@@ -275,6 +357,8 @@ export class LogKeeper {
       await files.writeEpochs(epochs.starts)
       await this.#writeCheckpoint({ clean: { endOffset, activeOffset: active?.baseOffset ?? endOffset, activeBytes: active?.bytes ?? 0 } })
     })
+    await this.exclusively(async () => { this.#hasEnded = true })
+    this.#replaced.release({ isEnd: true })
     for (const segment of segments.all) await segment.close()
   }
 
@@ -292,7 +376,8 @@ export class LogKeeper {
       ] as const]
       : [])
     await files.writeCheckpoint({
-      version: 1, logStartOffset: this.#logStartOffset, durableOffset, isSynced, sealed, clean: null, fresh: null, ...special,
+      version: 1, logStartOffset: this.#logStartOffset, durableOffset, isSynced, sealed, clean: null, fresh: null,
+      cleaning: { cleanedOffset: this.#cleanedOffset, hasGaps: this.gaps.areKnown }, ...special,
     })
     this.#checkpointed = durableOffset
   }

@@ -16,6 +16,8 @@ export interface Truncation {
 
 export interface Promised {
   readonly logStartOffset: number
+  /** Offsets may be missing between batches. */
+  readonly hasGaps: boolean
   /** Notes what is left durable. */
   lowerTo(endOffset: number): Promise<void>
 }
@@ -29,7 +31,8 @@ export async function truncateLog(of: Truncation, promise: Promised): Promise<vo
   if (segment !== undefined) {
     const cut = await placeOf(offset, segment)
     if (cut !== undefined) {
-      await promise.lowerTo(cut.endOffset)
+      // In front of a gap the log ends before the batch that is cut: by how much only a recovery tells.
+      await promise.lowerTo(promise.hasGaps ? segment.baseOffset : cut.endOffset)
       // What is there, not what is on the list: a segment that could not be made may have left its file.
       await files.removeSegments((await files.segmentOffsets()).filter((baseOffset) => baseOffset > segment.baseOffset))
       segment.bytes = cut.position

@@ -49,7 +49,7 @@ async function largestFrom(
     for await (const { batch, position } of scanBatches({ file, start: range.start, end: segment.bytes })) {
       const { baseOffset, endOffset, maxTimestamp: timestamp } = batch
       if (baseOffset >= range.endOffset || whole?.timestamp === segment.maxTimestamp) break
-      if (batch.isControl || timestamp < 0 || endOffset <= range.startOffset) continue
+      if (batch.isControl || batch.recordCount === 0 || timestamp < 0 || endOffset <= range.startOffset) continue
       const isWhole = baseOffset >= range.startOffset && endOffset <= range.endOffset
       if (!isWhole) partial = larger(partial, largestRecord(batch, range, open))
       else if (timestamp > (whole?.timestamp ?? -1)) whole = { timestamp, position }

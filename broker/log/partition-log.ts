@@ -13,6 +13,7 @@ import { type Beginning, freshOf } from './beginning.ts'
 import { EndedTransactions } from './ended-transactions.ts'
 import { EpochCache } from './epoch-cache.ts'
 import { HotRing, type LentBatches } from './hot-ring.ts'
+import { LogCompaction } from './log-compaction.ts'
 import { LogError } from './log-error.ts'
 import { LogFiles } from './log-files.ts'
 import { LogKeeper } from './log-keeper.ts'
@@ -41,6 +42,7 @@ export class PartitionLog {
   readonly tornBytes: number
   /** The log was closed in order before, or is new: nothing that was ever in it is missing. */
   readonly wasClean: boolean
+  readonly compaction: LogCompaction
   readonly #files: LogFiles
   readonly #options: LogOptions
   readonly #segments: SegmentList
@@ -80,12 +82,13 @@ export class PartitionLog {
       onStopped: (cause) => this.#onStopped(cause),
     })
     this.#keeper = new LogKeeper({
-      files, clock, segments: this.#segments, epochs: this.epochs, producers: this.#written,
-      logStartOffset: recovered.logStartOffset, isSynced,
+      files, clock, segments: this.#segments, epochs: this.epochs, producers: this.#written, recovered, isSynced,
       durableOffset: () => this.#durableEndOffset,
       onFault: (cause) => options.onFault(cause, 'not tidied'),
       onSyncFailed: (cause) => this.#writer.stop(cause),
     })
+    const parts = { segments: this.#segments, keeper: this.#keeper, hot: this.#hot, producers: this.#written }
+    this.compaction = new LogCompaction({ disk, config, files, ...parts })
   }
 
   /** Opens or makes the log. Throws `LogError` where it is not this partition's or damaged, `DiskError` from the disk. */
@@ -94,7 +97,7 @@ export class PartitionLog {
     await files.claim(options.topicId, options.partition)
     const recovered = await recover(recoveryOptions(options, files))
     const log = new PartitionLog(options, files, recovered)
-    await log.#keeper.begin(recovered.logStartOffset).catch((cause: unknown) => log.abandon().then(() => Promise.reject(cause)))
+    await log.#keeper.begin(recovered).catch((cause: unknown) => log.abandon().then(() => Promise.reject(cause)))
     return log
   }
 
@@ -164,8 +167,7 @@ export class PartitionLog {
     if (this.#writer.isStopped || this.#isClosing) return Promise.resolve(failed(ErrorCode.KAFKA_STORAGE_ERROR, 'the log has stopped'))
     const { clock, config, keyless } = this.#options
     const now = clock.now()
-    const place = { producers: this.#admitted, config: config(), now, keyless, endOffset: this.#endOffset, leaderEpoch }
-    const admitted = admit(place)
+    const admitted = admit({ producers: this.#admitted, config: config(), now, keyless, endOffset: this.#endOffset, leaderEpoch })
     if (admitted.kind === 'refused') return Promise.resolve(admitted.answer)
     if (admitted.kind === 'duplicate') return this.#answerDuplicate(admitted.original)
     const { batch, marker, answer } = admitted
@@ -188,7 +190,7 @@ export class PartitionLog {
     const baseOffset = this.#endOffset
     for (const batch of batchesIn(records)) {
       if (batch.endOffset <= this.#endOffset) continue
-      const problem = problemWith(batch, { nextOffset: this.#endOffset, latestEpoch: this.epochs.latest })
+      const problem = problemWith(batch, { nextOffset: this.#endOffset, latestEpoch: this.epochs.latest, gaps: this.#keeper.gaps })
       if (problem !== undefined) return Promise.resolve(problem)
       this.#admitted.apply(batch, { now, marker: markerIn(batch) })
       this.#endOffset = batch.endOffset
@@ -217,11 +219,10 @@ export class PartitionLog {
 
   #onWritten(segment: Segment, batches: readonly Positioned[]): void {
     const now = this.#options.clock.now()
-    const intervalBytes = indexIntervalBytes(this.#options)
     for (const { batch, position } of batches) {
-      assert(batch.baseOffset === this.#durableEndOffset, `gap: expected ${this.#durableEndOffset}, got ${batch.baseOffset}`)
+      assert(this.#keeper.gaps.allow(this.#durableEndOffset, batch.baseOffset), `${batch.baseOffset} behind ${this.#durableEndOffset}`)
       const index = segment.openIndex()
-      index.note(batch, { position, intervalBytes })
+      index.note(batch, { position, intervalBytes: indexIntervalBytes(this.#options) })
       segment.maxTimestamp = index.maxTimestamp
       this.epochs.note(batch.leaderEpoch, batch.baseOffset)
       const aborted = this.#written.apply(batch, { now, marker: markerIn(batch), ended: this.#ended })
@@ -253,8 +254,7 @@ export class PartitionLog {
    */
   read(range: BatchRange): LentBatches | Promise<LentBatches> {
     if (range.offset >= this.#durableEndOffset) return nothing
-    const hotStart = this.#hot.startOffset
-    if (hotStart !== undefined && range.offset >= hotStart) return this.#hot.read(range)
+    if (range.offset >= (this.#hot.startOffset ?? Infinity)) return this.#hot.read(range)
     return readSegments(this.#segments, range, this.#options.pool)
   }
 
@@ -318,9 +318,9 @@ export class PartitionLog {
    */
   truncateTo(offset: number): Promise<void> {
     assert(offset >= this.localStartOffset, `truncation to ${offset}, and the disk begins at ${this.localStartOffset}`)
-    const { epochs } = this
-    return this.#change((begun) => truncateLog({ files: this.#files, segments: this.#segments, epochs, offset }, {
-      logStartOffset: this.logStartOffset, lowerTo: (endOffset) => this.#keeper.lowerTo(endOffset).then(begun),
+    return this.#change((begun) => truncateLog({ files: this.#files, segments: this.#segments, epochs: this.epochs, offset }, {
+      logStartOffset: this.logStartOffset, hasGaps: this.#keeper.gaps.areKnown,
+      lowerTo: (endOffset) => this.#keeper.lowerTo(endOffset).then(begun),
     }))
   }
 
@@ -360,7 +360,7 @@ export class PartitionLog {
     }
   }
 
-  async #adopt({ segments, epochs, producers, endOffset, logStartOffset }: Recovered): Promise<void> {
+  async #adopt({ segments, epochs, producers, endOffset, logStartOffset, cleaning }: Recovered): Promise<void> {
     this.#segments.reset(segments)
     this.#writer.begin()
     this.epochs.reset(epochs.starts)
@@ -370,7 +370,7 @@ export class PartitionLog {
     this.#endOffset = endOffset
     this.#durableEndOffset = endOffset
     this.#hot.clear()
-    await this.#keeper.begin(logStartOffset)
+    await this.#keeper.begin({ logStartOffset, cleaning })
   }
 
   /** Ends in order: what was admitted is written, and the next start believes the files. */

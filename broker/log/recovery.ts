@@ -12,7 +12,7 @@ import { basename } from 'node:path'
 import type { Disk } from '../runtime/disk.ts'
 import { EpochCache, type EpochStart } from './epoch-cache.ts'
 import { LogError } from './log-error.ts'
-import type { Checkpoint, CheckpointedSegment, LogFiles } from './log-files.ts'
+import type { Checkpoint, CheckpointedSegment, Cleaning, LogFiles } from './log-files.ts'
 import { ProducerState } from './producer-state.ts'
 import { Segment } from './segment.ts'
 import { SegmentList } from './segment-list.ts'
@@ -40,13 +40,18 @@ export interface Recovered {
   readonly tornBytes: number
   /** New, or closed in order: nothing that was ever in it is missing. */
   readonly wasClean: boolean
+  readonly cleaning: Cleaning
 }
+
+const neverCleaned: Cleaning = { cleanedOffset: 0, hasGaps: false }
 
 /** Throws `LogError` where the files contradict themselves, `DiskError` where they cannot be read. */
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const { files, directory } = options
-  const offsets = await files.segmentOffsets()
   const checkpoint = await files.readCheckpoint()
+  // It was agreed upon before the crash, whatever else is wrong with the log.
+  if (checkpoint?.swap !== undefined) await files.finishSwap(checkpoint.swap)
+  const offsets = await files.segmentOffsets()
   if (checkpoint?.fresh) return startOver(options, checkpoint, offsets)
   const epochs = await files.readEpochs()
   if (offsets.length > 0) return new Recovery(options, { offsets, checkpoint, epochs }).run()
@@ -86,6 +91,7 @@ function emptyLog(
   return {
     segments: [], producers: found.producers ?? new ProducerState(), epochs: new EpochCache(found.epochs), logStartOffset: start,
     endOffset: start, tornBytes: 0, wasClean: checkpoint === undefined || checkpoint.clean !== null,
+    cleaning: checkpoint?.cleaning ?? neverCleaned,
   }
 }
 
@@ -101,6 +107,7 @@ class Recovery {
   readonly #found: Found
   readonly #sealed: ReadonlyMap<number, CheckpointedSegment>
   readonly #epochs: EpochCache
+  readonly #cleaning: Cleaning
   readonly #segments: Segment[] = []
   /** What is to be done to the files, in order, once nothing speaks against opening them. */
   readonly #repairs: (() => Promise<void>)[] = []
@@ -113,6 +120,7 @@ class Recovery {
     this.#found = found
     this.#sealed = new Map(found.checkpoint?.sealed.map((one) => [one[0], one]))
     this.#epochs = new EpochCache(found.epochs)
+    this.#cleaning = found.checkpoint?.cleaning ?? neverCleaned
     this.#endOffset = found.offsets[0]!
   }
 
@@ -194,11 +202,13 @@ class Recovery {
     const { files, disk } = this.#options
     const { offsets } = this.#found
     const next = offsets[index + 1]
-    const scanned = await scanSegment({ ...this.#options, baseOffset: offsets[index]!, epochs: this.#epochs, producers: this.#producers })
+    const { hasGaps } = this.#cleaning
+    const state = { epochs: this.#epochs, producers: this.#producers }
+    const scanned = await scanSegment({ ...this.#options, ...state, baseOffset: offsets[index]!, hasGaps, endOffsetMax: next ?? Infinity })
     const { segment, endOffset, size } = scanned
     this.#endOffset = endOffset
     this.#segments.push(segment)
-    const isWhole = segment.bytes === size && (next === undefined || next === endOffset)
+    const isWhole = segment.bytes === size && (next === undefined || next === endOffset || hasGaps)
     if (!isWhole && !(await this.#isLoss(scanned, index))) {
       this.#refuse(`${basename(segment.path)} is damaged at byte ${segment.bytes} of ${size}, offset ${endOffset}`)
     }
@@ -209,9 +219,9 @@ class Recovery {
     }
     // What a crash of the process alone has left in the page cache may still be lost with the power.
     this.#repairs.push(async () => segment.settle(await this.#rewriting(segment)))
-    if (isWhole && next !== undefined && (await files.readProducers(endOffset)) === undefined) {
+    if (isWhole && next !== undefined && (await files.readProducers(next)) === undefined) {
       const producers = this.#producers.copy()
-      this.#repairs.push(() => files.writeProducers(endOffset, producers))
+      this.#repairs.push(() => files.writeProducers(next, producers))
     }
     return !isWhole
   }
@@ -251,7 +261,7 @@ class Recovery {
     this.#epochs.truncateFromEnd(endOffset)
     return {
       segments: this.#segments, producers: this.#producers, epochs: this.#epochs, endOffset, tornBytes: this.#tornBytes, wasClean,
-      logStartOffset: checkpoint?.logStartOffset ?? offsets[0]!,
+      logStartOffset: checkpoint?.logStartOffset ?? offsets[0]!, cleaning: this.#cleaning,
     }
   }
 

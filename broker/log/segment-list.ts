@@ -87,6 +87,19 @@ export class SegmentList {
     return this.#segments[this.#segments.indexOf(segment) + 1]!.baseOffset
   }
 
+  /** Exclusive end of sealed segments; undefined where they do not follow each other on the list. */
+  endOfRun(run: readonly Segment[]): number | undefined {
+    const start = this.#segments.indexOf(run[0]!)
+    if (start < 0 || run.some((segment, index) => this.#segments[start + index] !== segment)) return undefined
+    return this.#segments[start + run.length]?.baseOffset
+  }
+
+  /** Puts one in the place of those that follow each other; the files are the caller's. */
+  replace(run: readonly Segment[], by: Segment): void {
+    const start = this.#segments.indexOf(run[0]!)
+    this.#segments = [...this.#segments.slice(0, start), by, ...this.#segments.slice(start + run.length)]
+  }
+
   /** Sealed segments that end at or before an offset. */
   below(offset: number): readonly Segment[] {
     let count = 0

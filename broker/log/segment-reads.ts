@@ -13,12 +13,14 @@ export async function readSegments(segments: SegmentList, range: BatchRange, poo
   try {
     const read = await segment.read(range, pool)
     if (read !== 'end') return read
-    if (segment === segments.active || !segments.all.includes(segment)) return nothing
+    if (segment === segments.active) return nothing
+    if (!segments.all.includes(segment)) return await readSegments(segments, range, pool)
     // What held the offset has been compacted away up to the end of the segment.
     const next = segments.endOffsetOf(segment)
     return next < range.endOffset ? await readSegments(segments, { ...range, offset: next }, pool) : nothing
   } catch (cause) {
-    if (!segments.all.includes(segment)) return nothing
+    // Evicted, or another one is in its place.
+    if (!segments.all.includes(segment)) return await readSegments(segments, range, pool)
     throw cause
   }
 }

@@ -12,6 +12,10 @@ export interface SegmentScan {
   readonly directory: string
   readonly baseOffset: number
   readonly indexIntervalBytes: number
+  /** The log was compacted: offsets may be missing before a batch. */
+  readonly hasGaps: boolean
+  /** No batch reaches beyond: where the next segment begins. Infinity: there is none. */
+  readonly endOffsetMax: number
   /** Wall clock, milliseconds: when producers are taken to have been heard of. */
   readonly now: number
   /** Both as of the base offset; they take in what is found. */
@@ -38,7 +42,7 @@ export async function scanSegment(scan: SegmentScan): Promise<ScannedSegment> {
     const size = await file.size()
     let endOffset = baseOffset
     for await (const { batch, position } of scanBatches({ file, start: 0, end: size })) {
-      if (!isGood(batch, endOffset, epochs)) break
+      if (!isGood(batch, endOffset, scan)) break
       index.note(batch, { position, intervalBytes: indexIntervalBytes })
       epochs.note(batch.leaderEpoch, batch.baseOffset)
       const aborted = producers.apply(batch, { now, marker: markerIn(batch) })
@@ -58,6 +62,9 @@ export async function scanSegment(scan: SegmentScan): Promise<ScannedSegment> {
 }
 
 /** Base offset and leader epoch lie before what the checksum covers: they have to be what they can only be. */
-function isGood(batch: RecordBatch, endOffset: number, epochs: EpochCache): boolean {
-  return batch.magic === 2 && baseOffsetAt(batch.bytes, 0) === endOffset && epochs.allows(batch.leaderEpoch, endOffset) && batch.isIntact()
+function isGood(batch: RecordBatch, endOffset: number, { hasGaps, endOffsetMax, epochs }: SegmentScan): boolean {
+  const baseOffset = baseOffsetAt(batch.bytes, 0)
+  const isNext = baseOffset === endOffset || (hasGaps && baseOffset > endOffset && baseOffset < endOffsetMax)
+  return batch.magic === 2 && isNext && (!hasGaps || batch.endOffset <= endOffsetMax) &&
+    epochs.allows(batch.leaderEpoch, baseOffset) && batch.isIntact()
 }

@@ -73,6 +73,10 @@ export class Segment {
 
   /** The file, opened when it is first needed. Let go with `release`. */
   acquire(): Promise<DiskFile> {
+    // Another segment may have its name by now.
+    if (this.#isRemoved && this.#file === undefined) {
+      return Promise.reject(new LogError('stopped', this.path, 'the segment is not there any more'))
+    }
     this.#references++
     this.#wasUsed = true
     this.#file ??= this.#disk.open(this.path)

@@ -165,6 +165,30 @@ export function newBatch(records: Buffer, of: NewBatch): Buffer {
   return bytes
 }
 
+/**
+ * For compaction: what is new in the header of a batch that lost records, which lies in `bytes` with all that follows it. Length and
+ * checksum are made anew. `deleteHorizon` (KIP-534) takes the place of the base timestamp. `isEmptied`: no records are left.
+ */
+export function rewriteHeader(bytes: Buffer, header: {
+  readonly recordCount: number
+  readonly maxTimestamp: number
+  readonly deleteHorizon?: number
+  readonly isEmptied?: boolean
+}): void {
+  bytes.writeInt32BE(bytes.length - batchPrefixBytes, at.batchLength)
+  bytes.writeInt32BE(header.recordCount, at.recordCount)
+  writeInt64(bytes, at.maxTimestamp, header.maxTimestamp)
+  const attributes = bytes.readInt16BE(at.attributes)
+  if (header.isEmptied) {
+    bytes.writeInt16BE(attributes & ~(compressionMask | deleteHorizonBit), at.attributes)
+    writeInt64(bytes, at.baseTimestamp, -1)
+  } else if (header.deleteHorizon !== undefined) {
+    bytes.writeInt16BE(attributes | deleteHorizonBit, at.attributes)
+    writeInt64(bytes, at.baseTimestamp, header.deleteHorizon)
+  }
+  bytes.writeUInt32BE(crc32c(bytes.subarray(at.attributes)), at.crc)
+}
+
 /** The sequence `count` records behind `sequence`, which wraps within 31 bits. */
 export function nextSequence(sequence: number, count: number): number {
   return (sequence + count) % 0x8000_0000

@@ -9,9 +9,9 @@ export interface ColdTier {
   readonly bytes: number
   /**
    * Whole batches from the one that contains `offset`. `pending`: they are on their way, ask again. `unavailable`: the
-   * store or the table is away; never to be taken for an end or a gap.
+   * store or the table is away; never to be taken for an end or a gap. A gap is what compaction has left to the end of the tier.
    */
-  read(range: ColdRange): Promise<ColdBatches | 'pending' | 'unavailable'>
+  read(range: ColdRange): Promise<ColdBatches | ColdGap | 'pending' | 'unavailable'>
   /** Searches for the first record in the tier, from an offset on, whose timestamp is not below. */
   offsetForTimestamp(timestamp: number, startOffset: number): Promise<ColdSearch | 'unavailable'>
   /** Searches for the largest timestamp of the records in the tier that lie in the range, and the first that has it. */
@@ -42,6 +42,11 @@ export interface ColdBatches {
   readonly aborted: readonly AbortedRange[]
   /** Gives the memory of `buffers` back once nobody can see it any more. */
   release(): void
+}
+
+/** Nothing is left from the offset on that was asked for, up to this one. */
+export interface ColdGap {
+  readonly nextOffset: number
 }
 
 export interface AbortedRange {

@@ -370,6 +370,8 @@ export class Partition {
     if (request.offset < this.logStartOffset) return this.nothing(ErrorCode.OFFSET_OUT_OF_RANGE)
     if (found === 'unavailable') return this.nothing(unavailable)
     if (found === 'pending') return this.nothing()
+    // An empty answer would be asked for again and again: what comes next may be the disk's.
+    if ('nextOffset' in found) return this.read({ ...request, offset: found.nextOffset, lastFetchedEpoch: -1 })
     let bytes = 0
     for (const buffer of found.buffers) bytes += buffer.length
     const aborted = request.isCommittedOnly ? found.aborted : null

@@ -38,8 +38,8 @@ export type ColdReadResult =
     }
   /** Not ready in time: answer with nothing and without an error, and the client asks again. */
   | { readonly kind: 'pending' }
-  /** The tier ends before `offset`: the log has it. */
-  | { readonly kind: 'local' }
+  /** The tier has nothing at `offset` or behind it: the log goes on at `nextOffset`, which is behind it where compaction left a gap. */
+  | { readonly kind: 'local'; readonly nextOffset: number }
   /** The manifest, read in this term, says that the log starts later. */
   | { readonly kind: 'below start'; readonly logStartOffset: number }
   /** A retriable refusal: the bytes are somewhere, but not to be had now. */
@@ -111,9 +111,8 @@ export class ColdReader {
       if (!manifest.isCurrent) await manifest.refresh()
       const { head } = manifest
       if (head !== undefined && reading.offset < head.logStart) return { kind: 'below start', logStartOffset: head.logStart }
-      if (head === undefined || reading.offset >= head.tieredEnd) return { kind: 'local' }
-      const segment = await this.#segmentAt(reading.offset)
-      const found = await this.#readSegment(segment, request, reading)
+      if (head === undefined || reading.offset >= head.tieredEnd) return { kind: 'local', nextOffset: reading.offset }
+      const { segment, found } = await this.#readAt(request, reading)
       if (found.isPending && found.batches.length === 0) return { kind: 'pending' }
       if (found.nextOffset === reading.offset) break
       if (clock.monotonic() > request.deadlineMs) return { kind: 'pending' }
@@ -122,6 +121,24 @@ export class ColdReader {
       if (found.bytesLeft < this.#options.limits.readAheadBytes) this.#readAheadOf(segment)
     }
     return { kind: 'batches', batches: [], bytes: 0, nextOffset: reading.offset, aborted: [], release() {} }
+  }
+
+  /**
+   * Compaction may have put another row in the place of one that is remembered here, and its object may be gone by now: whoever
+   * finds it missing looks the row up anew, once.
+   */
+  async #readAt(request: ColdRead, reading: Reading): Promise<{ readonly segment: TieredSegment; readonly found: SegmentBatches }> {
+    const { manifest } = this.#options
+    const segment = await this.#segmentAt(reading.offset)
+    try {
+      return { segment, found: await this.#readSegment(segment, request, reading) }
+    } catch (cause) {
+      if (!(cause instanceof TierError && cause.code === 'missing')) throw cause
+      await manifest.refresh()
+      const other = await this.#segmentAt(reading.offset)
+      if (other.key === segment.key) throw cause
+      return { segment: other, found: await this.#readSegment(other, request, reading) }
+    }
   }
 
   async #segmentAt(offset: number): Promise<TieredSegment> {

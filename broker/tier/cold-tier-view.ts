@@ -18,6 +18,11 @@ export interface ColdTierBatches {
   release(): void
 }
 
+/** Nothing is left at the offset that was asked for, nor behind it before this one. */
+export interface ColdTierGap {
+  readonly nextOffset: number
+}
+
 /**
  * A tiered partition as who serves clients wants it: `pending` and `unavailable` instead of reasons, and nothing that
  * is thrown. Fits `ColdTier` of `replication/`, which stands beside this folder and is not imported.
@@ -40,7 +45,7 @@ export class ColdTierView {
     return this.#partition.bytes
   }
 
-  async read(range: ColdTierRange): Promise<ColdTierBatches | 'pending' | 'unavailable'> {
+  async read(range: ColdTierRange): Promise<ColdTierBatches | ColdTierGap | 'pending' | 'unavailable'> {
     const { deadline: deadlineMs, ...request } = range
     const result = await this.#partition.read({ ...request, deadlineMs })
     switch (result.kind) {
@@ -50,6 +55,8 @@ export class ColdTierView {
       case 'pending': return 'pending'
       case 'refused': return 'unavailable'
       case 'local': {
+        // What was there up to the end of the tier is gone; the disk may have left behind no more than that.
+        if (result.nextOffset > range.offset) return { nextOffset: result.nextOffset }
         // Nothing is evicted that the manifest does not name, so this says that the manifest was lost, and not "empty".
         this.#onFault(new TierError('missing', `offset ${range.offset} is neither on disk nor in the manifest`))
         return 'unavailable'

@@ -1,10 +1,15 @@
 import type { ListedObject, ObjectStore } from '../objects/object-store.ts'
 import { BufferPool } from '../runtime/buffer-pool.ts'
+import { ByteRate } from '../runtime/byte-rate.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Disk } from '../runtime/disk.ts'
+import type { Uuid } from '../runtime/random.ts'
 import { BlockCache } from './block-cache.ts'
 import { BlockFiles } from './block-files.ts'
-import { ByteRate } from './byte-rate.ts'
+import type {
+  CompactionCounts, CompactionGroup, CompactionOpening, FilledObject, LearntKeys, ObjectToStore,
+} from './compaction/compaction-io.ts'
+import { CompactionSessions } from './compaction/compaction-sessions.ts'
 import { inspectObject } from './object-inspection.ts'
 import type { SectionKind } from './object-sections.ts'
 import { SegmentIndexes } from './segment-index.ts'
@@ -40,6 +45,7 @@ export class InProcessTierIo implements TierIo {
   readonly #blocks: BlockCache
   readonly #indexes: SegmentIndexes
   readonly #reader: SegmentReader
+  readonly #compactions: CompactionSessions
 
   private constructor(options: InProcessTierIoOptions, files: BlockFiles | undefined) {
     const { store, clock, limits, recordsOf, pool = new BufferPool(0) } = options
@@ -52,6 +58,10 @@ export class InProcessTierIo implements TierIo {
     )
     this.#indexes = new SegmentIndexes({ store, clock, bytesMax: limits.indexBytesMax, fetchTimeoutMs, failureHoldMs })
     this.#reader = new SegmentReader({ clock, blocks: this.#blocks, indexes: this.#indexes, limits, recordsOf, pool })
+    this.#compactions = new CompactionSessions({
+      store, clock, limits, uploadRate: this.#rate, readRate: new ByteRate(clock, limits.compactionBytesPerSecond),
+      sectionsOf: (segment, kinds) => this.#indexes.sections(segment, kinds),
+    })
   }
 
   /** Throws `DiskError` where the cache directory cannot be had. */
@@ -82,6 +92,26 @@ export class InProcessTierIo implements TierIo {
     return this.#indexes.sections(segment, kinds)
   }
 
+  openCompaction(opening: CompactionOpening): Promise<LearntKeys> {
+    return this.#compactions.openCompaction(opening)
+  }
+
+  beginGroup(group: CompactionGroup): Promise<void> {
+    return this.#compactions.beginGroup(group)
+  }
+
+  nextObject(session: Uuid): Promise<FilledObject | undefined> {
+    return this.#compactions.nextObject(session)
+  }
+
+  storeObject(object: ObjectToStore): Promise<UploadedObject> {
+    return this.#compactions.storeObject(object)
+  }
+
+  closeCompaction(session: Uuid): Promise<CompactionCounts | undefined> {
+    return this.#compactions.closeCompaction(session)
+  }
+
   inspect(object: ObjectInspection): Promise<InspectedObject> {
     const { blockBytes: chunkBytes, requestTimeoutMs } = this.#options.limits
     return inspectObject({ ...this.#options, chunkBytes, requestTimeoutMs }, object)
@@ -106,6 +136,7 @@ export class InProcessTierIo implements TierIo {
   }
 
   async close(): Promise<void> {
+    this.#compactions.end()
     await this.#options.store.close()
   }
 

@@ -1,6 +1,6 @@
 import type { PartitionLog } from '../log/partition-log.ts'
 import type { Uuid } from '../runtime/random.ts'
-import type { TierConfig, TierSource } from './tier-source.ts'
+import type { CompactionConfig, TierConfig, TierSource } from './tier-source.ts'
 
 export interface LogSourceOptions {
   readonly log: PartitionLog
@@ -46,13 +46,23 @@ export function logSource(options: LogSourceOptions): TierSource {
 export function tierConfigOf(
   topic: { number(name: string): number; flag(name: string): boolean; list(name: string): string[] },
 ): TierConfig {
+  const policies = topic.list('cleanup.policy')
   return {
-    isUploadEnabled: topic.flag('remote.storage.enable') && !topic.flag('remote.log.copy.disable') &&
-      !topic.list('cleanup.policy').includes('compact'),
-    isDeleteEnabled: topic.list('cleanup.policy').includes('delete'),
+    isUploadEnabled: topic.flag('remote.storage.enable') && !topic.flag('remote.log.copy.disable'),
+    isDeleteEnabled: policies.includes('delete'),
+    compaction: policies.includes('compact') ? compactionConfigOf(topic) : undefined,
     retentionMs: topic.number('retention.ms'),
     retentionBytes: topic.number('retention.bytes'),
     localRetentionMs: topic.number('local.retention.ms'),
     localRetentionBytes: topic.number('local.retention.bytes'),
+  }
+}
+
+function compactionConfigOf(topic: { number(name: string): number }): CompactionConfig {
+  return {
+    deleteRetentionMs: topic.number('delete.retention.ms'),
+    dirtyRatioMin: topic.number('min.cleanable.dirty.ratio'),
+    lagMsMin: topic.number('min.compaction.lag.ms'),
+    lagMsMax: topic.number('max.compaction.lag.ms'),
   }
 }

@@ -34,6 +34,22 @@ export interface ManifestHead {
   readonly segments: number
   /** The largest timestamp that any segment ever had. */
   readonly maxTimestamp: number
+  /** Absent: nothing of the partition was ever compacted. */
+  readonly compaction?: CompactionState
+}
+
+/** How far compaction came: whoever goes on with it, after whatever crash, knows it from here. */
+export interface CompactionState {
+  /** Exclusive; what lies below was compacted as a whole. What lies behind is dirty. */
+  readonly cleanedEnd: number
+  /** Exclusive end of what the pass under way has to do with. */
+  readonly passEnd: number
+  /** The rows below were rewritten by the pass under way; 0 where none is. */
+  readonly passNext: number
+  /** Wall clock from which on the first tombstone or marker that was kept may go; -1: there is none. */
+  readonly horizonMs: number
+  /** The same of what the pass under way has kept so far. */
+  readonly passHorizonMs: number
 }
 
 export interface UploadIntent {
@@ -96,7 +112,22 @@ export function headFromJson(value: Json): ManifestHead {
   return {
     epoch: number('epoch', -1), logStart: number('logStart'), tieredEnd: number('tieredEnd'), generation: number('generation'),
     bytes: number('bytes'), segments: number('segments'), maxTimestamp: number('maxTimestamp', -1),
+    ...compactionFromJson((value as { compaction?: Json }).compaction),
   }
+}
+
+export function headToJson({ compaction, ...head }: ManifestHead): Json {
+  return compaction === undefined ? head : { ...head, compaction: { ...compaction } }
+}
+
+function compactionFromJson(value: Json | undefined): { readonly compaction?: CompactionState } {
+  if (value === undefined) return {}
+  const number = numbersOf(value, 'head.compaction')
+  const compaction = {
+    cleanedEnd: number('cleanedEnd'), passEnd: number('passEnd'), passNext: number('passNext'),
+    horizonMs: number('horizonMs', -1), passHorizonMs: number('passHorizonMs', -1),
+  }
+  return { compaction }
 }
 
 export function intentFromJson(uuid: Uuid, value: Json): UploadIntent {

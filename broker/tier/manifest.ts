@@ -9,7 +9,7 @@
 import { strict as assert } from 'node:assert'
 import { type CommitResult, commitWritesMax, type Item, type Table, type Write } from '../table/table.ts'
 import {
-  deletedTopicKey, headFromJson, headKey, intentFromJson, intentKey, type ManifestHead, type RetiredObject, retiredFromJson,
+  deletedTopicKey, headFromJson, headKey, headToJson, intentFromJson, intentKey, type ManifestHead, type RetiredObject, retiredFromJson,
   retiredKey, segmentKey, segmentSort, tablePartition, type TierPartitionId, type UploadIntent, uuidOf,
 } from './manifest-items.ts'
 import { TierError, tierErrorOf } from './tier-error.ts'
@@ -22,6 +22,12 @@ export interface ManifestOptions {
   readonly rowsMax: number
   /** How often a change is decided anew after it lost a race. */
   readonly attemptsMax: number
+}
+
+/** A row with the version of its item: as long as that stands, nobody has put another one in its place. */
+export interface PinnedRow {
+  readonly row: TieredSegment
+  readonly version: number
 }
 
 export interface HeadChange {
@@ -167,6 +173,12 @@ export class Manifest {
     return this.#query({ start: segmentSort(offset), end: segmentSort(Number.MAX_SAFE_INTEGER), limit })
   }
 
+  /** The same, to be replaced. */
+  async pinnedRowsFrom(offset: number, limit: number): Promise<PinnedRow[]> {
+    const items = await this.#items({ start: segmentSort(offset), end: segmentSort(Number.MAX_SAFE_INTEGER), limit })
+    return items.map(({ value, version }) => ({ row: segmentFromJson(value), version }))
+  }
+
   async intents(): Promise<UploadIntent[]> {
     const items = await this.#items({ prefix: 'intent/' })
     return items.map((item) => intentFromJson(item.sort.slice('intent/'.length), item.value))
@@ -209,7 +221,7 @@ export class Manifest {
 
   async #write({ head, writes }: HeadChange): Promise<CommitResult> {
     const version = this.#head?.version
-    const put: Write = { kind: 'put', key: headKey(this.id), value: { ...head }, expect: version ?? 'absent' }
+    const put: Write = { kind: 'put', key: headKey(this.id), value: headToJson(head), expect: version ?? 'absent' }
     this.#isCurrent = false
     const result = await this.#attempt('changing the manifest', () => this.#options.table.commit([put, ...writes]))
     if (result.committed) {

@@ -7,7 +7,7 @@
 
 import { strict as assert } from 'node:assert'
 import { commitWritesMax, type Table, type Write } from '../table/table.ts'
-import { headKey, segmentKey, type ManifestHead, type TierPartitionId } from './manifest-items.ts'
+import { headKey, headToJson, segmentKey, type ManifestHead, type TierPartitionId } from './manifest-items.ts'
 import { parseObjectKey, partitionPrefix } from './object-key.ts'
 import { formatVersion } from './object-format.ts'
 import type { EpochEntry } from './object-sections.ts'
@@ -60,7 +60,8 @@ export async function rebuildManifest(options: RebuildOptions): Promise<Rebuilt>
   if (segments.length === 0) return { head: undefined, segments, ignored }
   const head: ManifestHead = {
     epoch: Math.max(...segments.map(({ epoch }) => epoch)),
-    generation: Math.max(...segments.map(({ generation }) => generation)),
+    // What comes next must be newer than all that lies there, what was not chosen too.
+    generation: Math.max(...candidates.map(({ segment }) => segment.generation)),
     logStart: segments[0]!.baseOffset, tieredEnd: segments.at(-1)!.endOffset,
     segments: segments.length, bytes: segments.reduce((total, { batchesBytes }) => total + batchesBytes, 0),
     maxTimestamp: segments.at(-1)!.maxTimestampSoFar,
@@ -149,7 +150,7 @@ async function write(
       )
       if (!(await table.commit([{ kind: 'check', key: headKey(id), expect: 'absent' }, ...puts])).committed) throw exists()
     }
-    const { committed } = await table.commit([{ kind: 'put', key: headKey(id), value: { ...head }, expect: 'absent' }])
+    const { committed } = await table.commit([{ kind: 'put', key: headKey(id), value: headToJson(head), expect: 'absent' }])
     if (!committed) throw exists()
   } catch (cause) {
     throw tierErrorOf('writing the manifest', cause)

@@ -83,6 +83,6 @@ async function checkUnnamed(manifest: Manifest, { key }: RetiredObject): Promise
   if (row?.key === key) throw new TierError('damaged', `the retired object ${key} is still in the manifest`)
 }
 
-export function retiring(manifest: Manifest, { uuid, ...value }: RetiredObject): Write {
+export function retiring(manifest: Pick<Manifest, 'id'>, { uuid, ...value }: RetiredObject): Write {
   return { kind: 'put', key: retiredKey(manifest.id, uuid), value, expect: 'any' }
 }

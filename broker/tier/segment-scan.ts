@@ -47,7 +47,7 @@ export interface SegmentScan {
  * Throws `TierError` with code `damaged` where a batch fails its checksum or does not follow the one before.
  */
 export async function scanSegment(file: DiskFile, options: ScanOptions): Promise<SegmentScan> {
-  const scan = new Scan(options)
+  const scan = new BatchScan(options)
   const { fileBytes, limits } = options
   // One buffer for the whole segment: what a chunk leaves moves to its front. Fresh ones would cost more than the checks.
   let buffer = Buffer.allocUnsafeSlow(2 * limits.chunkBytes)
@@ -75,8 +75,9 @@ function missingBytes(rest: Buffer, { batchBytesMax }: ScanLimits): number {
   return length - rest.length
 }
 
-class Scan {
-  readonly #options: ScanOptions
+/** What `scanSegment` makes, of batches that come piece by piece. */
+export class BatchScan {
+  readonly #options: Omit<ScanOptions, 'fileBytes'>
   readonly #offsets: OffsetEntry[] = []
   readonly #times: TimeEntry[] = []
   #position = -1
@@ -88,7 +89,7 @@ class Scan {
   readonly #chunkCrcs: number[] = []
   #chunkLeft = 0
 
-  constructor(options: ScanOptions) {
+  constructor(options: Omit<ScanOptions, 'fileBytes'>) {
     this.#options = options
     this.#nextOffset = options.start
   }
@@ -161,7 +162,8 @@ class Scan {
     this.#bytes += batch.length
     this.#batches++
     this.#records += Math.max(batch.recordCount, 0)
-    if (!batch.isControl) this.#maxTimestamp = Math.max(this.#maxTimestamp, fields.maxTimestamp)
+    // One that compaction has emptied says what it once had.
+    if (!batch.isControl && batch.recordCount > 0) this.#maxTimestamp = Math.max(this.#maxTimestamp, fields.maxTimestamp)
     return true
   }
 

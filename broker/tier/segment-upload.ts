@@ -5,7 +5,7 @@ import type { ObjectBody, ObjectStore } from '../objects/object-store.ts'
 import { crc32c } from '../protocol/crc32c.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { type Disk, DiskError, type DiskFile } from '../runtime/disk.ts'
-import type { ByteRate } from './byte-rate.ts'
+import type { ByteRate } from '../runtime/byte-rate.ts'
 import { encodeTrailer, formatVersion } from './object-format.ts'
 import { encodeAborted, encodeChecksums, encodeEpochs, encodeOffsets, encodeTimes } from './object-sections.ts'
 import { scanSegment, type SegmentScan } from './segment-scan.ts'
@@ -85,7 +85,8 @@ async function* chunksOf(
   yield trailer
 }
 
-function trailerOf(job: UploadJob, scan: SegmentScan): ReturnType<typeof encodeTrailer> {
+/** All that stands behind the batches of an object. */
+export function trailerOf(job: Omit<UploadJob, 'key' | 'path' | 'fileBytes'>, scan: SegmentScan): ReturnType<typeof encodeTrailer> {
   const head = {
     topicId: job.topicId, partition: job.partition, baseOffset: job.start, endOffset: job.end,
     epoch: job.epoch, generation: job.generation,

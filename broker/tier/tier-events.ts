@@ -1,3 +1,4 @@
+import type { CompactionFigures } from './compaction/compact-partition.ts'
 import type { TierError } from './tier-error.ts'
 
 /** What the tier tells whoever runs the broker. */
@@ -21,6 +22,8 @@ type TierNews =
   | { readonly kind: 'log start advanced'; readonly logStart: number; readonly why: 'retention' | 'request' }
   | { readonly kind: 'evicted'; readonly localStart: number }
   | { readonly kind: 'retired'; readonly segments: number; readonly bytes: number }
+  /** A pass of compaction has ended; see `CompactionEnd`. */
+  | (CompactionFigures & { readonly kind: 'compacted'; readonly end: 'done' | 'beaten' | 'stopped' })
   | { readonly kind: 'abandoned'; readonly intents: number }
   | { readonly kind: 'deleted'; readonly objects: number; readonly bytes: number }
   | { readonly kind: 'orphaned'; readonly objects: number; readonly bytes: number }

@@ -8,11 +8,12 @@ import type { AbortedTransaction } from '../log/sealed-segment.ts'
 import type { ListedObject } from '../objects/object-store.ts'
 import type { RecordBatch } from '../protocol/record-batch.ts'
 import type { Uuid } from '../runtime/random.ts'
+import type { CompactionIo, CompactionIoLimits } from './compaction/compaction-io.ts'
 import type { ObjectFooter, Section } from './object-format.ts'
 import type { EpochEntry, SectionKind } from './object-sections.ts'
 import type { TieredSegment } from './tiered-segment.ts'
 
-export interface TierIo {
+export interface TierIo extends CompactionIo {
   /**
    * Checks a sealed segment, stores it as one object under `job.key`, and looks that it is there whole. Calling it
    * again with the same job finds its own object. `damaged`: a batch on disk is; `missing`: the file is no longer there.
@@ -146,7 +147,7 @@ export interface TierIoCounts {
 }
 
 /** Limits of one `TierIo`, whoever implements it. */
-export interface TierIoLimits {
+export interface TierIoLimits extends CompactionIoLimits {
   /** Bytes of a cache block. */
   readonly blockBytes: number
   /** Bytes of blocks kept in memory, beside those that are being filled. */
@@ -203,4 +204,8 @@ export const tierIoLimits: TierIoLimits = {
   requestTimeoutMs: 30_000,
   uploadTimeoutMs: 600_000,
   failureHoldMs: 1000,
+  compactionKeyBytesMax: 128 * mebibyte,
+  compactionReadBytes: 4 * mebibyte,
+  compactionTurnBytes: mebibyte / 4,
+  compactionBytesPerSecond: 64 * mebibyte,
 }

@@ -29,11 +29,25 @@ export interface TierSource {
   config(): TierConfig
 }
 
+/** When and how a partition of a compacted topic is compacted; Kafka's settings of the topic. */
+export interface CompactionConfig {
+  /** How long tombstones and markers outlive the pass that met them first, in milliseconds. */
+  readonly deleteRetentionMs: number
+  /** The dirty part of the bytes above which a pass begins, 0 to 1. */
+  readonly dirtyRatioMin: number
+  /** Records are let alone for so long, in milliseconds. */
+  readonly lagMsMin: number
+  /** After so long a pass begins, however little is dirty; Infinity: never for that. */
+  readonly lagMsMax: number
+}
+
 export interface TierConfig {
   /** `remote.log.copy.disable` is its opposite. */
   readonly isUploadEnabled: boolean
   /** Whether `cleanup.policy` lets retention delete. */
   readonly isDeleteEnabled: boolean
+  /** Absent: the topic is not compacted. */
+  readonly compaction?: CompactionConfig | undefined
   /** Milliseconds; -1 or Infinity: for ever. */
   readonly retentionMs: number
   /** -1 or Infinity: no limit. */

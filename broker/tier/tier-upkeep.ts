@@ -15,10 +15,12 @@ export interface TierUpkeepLimits {
   /** Of all partitions, at a time. */
   readonly ticksMax: number
   readonly reconcilesMax: number
+  /** Passes of compaction: each has a map of keys and a new object in memory. */
+  readonly compactionsMax: number
 }
 
 export interface TierTerm {
-  readonly tiered: Pick<TieredPartition, 'tick' | 'reconcile'>
+  readonly tiered: Pick<TieredPartition, 'tick' | 'reconcile' | 'mayCompact' | 'compact'>
   readonly isFollower: boolean
 }
 
@@ -28,6 +30,7 @@ export class TierUpkeep {
   readonly #limits: TierUpkeepLimits
   readonly #ticks: Budget
   readonly #reconciles: Budget
+  readonly #compactions: Budget
 
   constructor(clock: Clock, limits: TierUpkeepLimits) {
     this.#clock = clock
@@ -35,11 +38,14 @@ export class TierUpkeep {
     // One of each partition waits at most.
     this.#ticks = new Budget({ units: limits.ticksMax, waitingMax: Infinity })
     this.#reconciles = new Budget({ units: limits.reconcilesMax, waitingMax: Infinity })
+    this.#compactions = new Budget({ units: limits.compactionsMax, waitingMax: Infinity })
   }
 
   /** For one partition, in all of its terms. */
   of(partition: TierPartitionId): PartitionUpkeep {
-    return new PartitionUpkeep(partition, { clock: this.#clock, limits: this.#limits, ticks: this.#ticks, reconciles: this.#reconciles })
+    return new PartitionUpkeep(partition, {
+      clock: this.#clock, limits: this.#limits, ticks: this.#ticks, reconciles: this.#reconciles, compactions: this.#compactions,
+    })
   }
 }
 
@@ -48,6 +54,7 @@ interface Shared {
   readonly limits: TierUpkeepLimits
   readonly ticks: Budget
   readonly reconciles: Budget
+  readonly compactions: Budget
 }
 
 export class PartitionUpkeep {
@@ -59,6 +66,7 @@ export class PartitionUpkeep {
   #tickAt = -Infinity
   #isTicking = false
   #isReconciling = false
+  #isCompacting = false
   /** Of the wall clock, which all brokers share: whoever leads when it changes reconciles. */
   #period: number
 
@@ -72,6 +80,7 @@ export class PartitionUpkeep {
   look(term: TierTerm, { isClockTrusted }: { readonly isClockTrusted: boolean }): void {
     if (term.tiered !== this.#term?.tiered) this.#begin(term)
     if (!this.#isTicking && this.#shared.clock.monotonic() >= this.#tickAt) this.#tick(term)
+    if (isClockTrusted && !this.#isCompacting && term.tiered.mayCompact) this.#compact(term)
     const period = this.#periodNow()
     if (!isClockTrusted || this.#isReconciling || period === this.#period) return
     this.#period = period
@@ -100,6 +109,14 @@ export class PartitionUpkeep {
     this.#isReconciling = true
     void reconciles.use({ units: 1 }, () => term.tiered.reconcile(clock.now())).then(() => {
       this.#isReconciling = false
+    })
+  }
+
+  /** Whoever has waited for its turn looks again: the term may be over by then. */
+  #compact(term: TierTerm): void {
+    this.#isCompacting = true
+    void this.#shared.compactions.use({ units: 1 }, () => term.tiered.compact()).then(() => {
+      this.#isCompacting = false
     })
   }
 

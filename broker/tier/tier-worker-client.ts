@@ -1,5 +1,9 @@
 import { Worker } from 'node:worker_threads'
 import type { ListedObject } from '../objects/object-store.ts'
+import type { Uuid } from '../runtime/random.ts'
+import type {
+  CompactionCounts, CompactionGroup, CompactionOpening, FilledObject, LearntKeys, ObjectToStore,
+} from './compaction/compaction-io.ts'
 import type { SectionKind } from './object-sections.ts'
 import { TierError } from './tier-error.ts'
 import type {
@@ -92,6 +96,26 @@ export class TierWorkerClient implements TierIo {
 
   async sections(segment: TieredSegment, kinds: readonly SectionKind[]): Promise<Buffer[]> {
     return (await this.#call<Uint8Array[]>('sections', [segment, kinds])).map(bufferOf)
+  }
+
+  openCompaction(opening: CompactionOpening): Promise<LearntKeys> {
+    return this.#call('openCompaction', [opening])
+  }
+
+  beginGroup(group: CompactionGroup): Promise<void> {
+    return this.#call('beginGroup', [group])
+  }
+
+  nextObject(session: Uuid): Promise<FilledObject | undefined> {
+    return this.#call('nextObject', [session])
+  }
+
+  storeObject(object: ObjectToStore): Promise<UploadedObject> {
+    return this.#call('storeObject', [object])
+  }
+
+  closeCompaction(session: Uuid): Promise<CompactionCounts | undefined> {
+    return this.#call('closeCompaction', [session])
   }
 
   inspect(object: ObjectInspection): Promise<InspectedObject> {

@@ -6,6 +6,8 @@ import type { Clock } from '../runtime/clock.ts'
 import type { Random, Uuid } from '../runtime/random.ts'
 import type { Table } from '../table/table.ts'
 import { ColdPace, type ColdPaceLimits } from './cold-pace.ts'
+import { CompactionFigureSums, type CompactionMetrics } from './compaction/compaction-figures.ts'
+import { PartitionCompaction, type PartitionCompactionLimits } from './compaction/partition-compaction.ts'
 import { ColdReader, type ColdReadLimits } from './cold-reader.ts'
 import { Manifest } from './manifest.ts'
 import type { TierPartitionId } from './manifest-items.ts'
@@ -19,7 +21,7 @@ import { TieredPartition, type TieredPartitionLimits } from './tiered-partition.
 import { requestTopicDeletion, sweepDeletedTopics } from './topic-deletion.ts'
 import { Uploader, type UploaderLimits } from './uploader.ts'
 
-export interface TierLimits extends UploaderLimits, ColdReadLimits, ColdPaceLimits, TieredPartitionLimits {
+export interface TierLimits extends UploaderLimits, ColdReadLimits, ColdPaceLimits, TieredPartitionLimits, PartitionCompactionLimits {
   /** Bytes that reads of all partitions together may be waiting for. */
   readonly readBytesInFlightMax: number
   /** Reads that wait for those bytes; more are told to come back. */
@@ -57,6 +59,13 @@ export const tierLimits: TierLimits = {
   retentionRowsMax: 64,
   manifestRowsMax: 32,
   manifestAttemptsMax: 10,
+  compactionObjectBytes: 64 * mebibyte,
+  compactionGroupRowsMax: 30,
+  compactionGroupBytesMax: 256 * mebibyte,
+  compactionDirtyRowsMax: 1000,
+  compactionIdleMs: 60_000,
+  compactionRetryMs: 30_000,
+  compactionRetryMsMax: 3_600_000,
 }
 
 export interface TierOptions {
@@ -91,6 +100,7 @@ export class Tier {
   readonly #budget: Budget
   readonly #pace: ColdPace
   readonly #clockWatch: ClockWatch
+  readonly #compacted = new CompactionFigureSums()
   readonly #partitions = new Set<TieredPartition>()
 
   constructor(options: TierOptions) {
@@ -110,9 +120,13 @@ export class Tier {
     const manifest = this.#manifest(source)
     const upload = new PartitionUpload({ source, manifest, io, clock, random, clusterId, onEvent })
     const reader = new ColdReader({ manifest, io, clock, budget: this.#budget, pace: this.#pace, limits })
+    const isClockTrusted = () => this.#clockWatch.isTrusted()
+    const compaction = new PartitionCompaction({
+      name: upload.name, manifest, io, clock, random, clusterId, limits, figures: this.#compacted, onEvent, isClockTrusted,
+      config: () => source.config().compaction,
+    })
     const partition = new TieredPartition({
-      source, manifest, upload, uploader: this.#uploader, reader, io, clock, clusterId, limits, onEvent,
-      isClockTrusted: () => this.#clockWatch.isTrusted(),
+      source, manifest, upload, uploader: this.#uploader, reader, compaction, io, clock, clusterId, limits, onEvent, isClockTrusted,
       onClose: (closed) => this.#partitions.delete(closed),
     })
     this.#partitions.add(partition)
@@ -144,6 +158,10 @@ export class Tier {
   /** Makes a partition's manifest anew from the bucket, where the table has none. Throws `TierError`. */
   rebuildManifest(id: TierPartitionId, { readsBatches = false } = {}): Promise<Rebuilt> {
     return rebuildManifest({ ...this.#options, id, readsBatches })
+  }
+
+  get compactionMetrics(): CompactionMetrics {
+    return this.#compacted.metrics
   }
 
   get metrics(): TierMetrics {

@@ -3,6 +3,7 @@
 // looks at the manifest now and then, and evicts by what it has seen there.
 
 import type { Clock } from '../runtime/clock.ts'
+import type { PartitionCompaction } from './compaction/partition-compaction.ts'
 import { type ColdRead, ColdReader, type ColdReadResult } from './cold-reader.ts'
 import type { Manifest } from './manifest.ts'
 import type { ManifestHead } from './manifest-items.ts'
@@ -25,6 +26,7 @@ export interface TieredPartitionOptions {
   readonly upload: PartitionUpload
   readonly uploader: Uploader
   readonly reader: ColdReader
+  readonly compaction: PartitionCompaction
   readonly io: TierIo
   readonly clock: Clock
   readonly clusterId: string
@@ -190,13 +192,23 @@ export class TieredPartition {
     this.#isEvicting = false
   }
 
-  /** Ends the term: stops uploads; reads that are under way go on. */
+  /** Whether `compact` may find something to do. */
+  get mayCompact(): boolean {
+    return this.#state.kind === 'leading' && this.#options.compaction.mayBeDue
+  }
+
+  /** A pass of compaction where one is due. Takes as long as it takes: minutes, if there is much. Never rejects. */
+  async compact(): Promise<void> {
+    if (this.mayCompact) await this.#options.compaction.run()
+  }
+
+  /** Ends the term: stops uploads and compaction; reads that are under way go on. */
   async close(): Promise<void> {
     if (this.#state.kind === 'closed') return
     this.#state = { kind: 'closed' }
     this.#options.uploader.withdraw(this.#options.upload)
     this.#options.onClose(this)
-    await this.#ticking
+    await Promise.all([this.#ticking, this.#options.compaction.stop()])
   }
 
   async #tick(now: number): Promise<void> {
@@ -351,6 +363,7 @@ export class TieredPartition {
     if (this.#state.kind === 'closed') return
     this.#state = { kind: 'fenced' }
     uploader.withdraw(upload)
+    void this.#options.compaction.stop()
     onEvent({ kind: 'fenced', partition: this.name, error })
   }
 }

@@ -8,7 +8,7 @@
 import type { Uuid } from '../runtime/random.ts'
 import type { Item, Json, Key, Table, Write } from '../table/table.ts'
 import {
-  deletedTopicKey, deletedTopicsPartition, headFromJson, headKey, tablePartition, type TierPartitionId,
+  deletedTopicKey, deletedTopicsPartition, headFromJson, headKey, headToJson, tablePartition, type TierPartitionId,
 } from './manifest-items.ts'
 import { partitionPrefix } from './object-key.ts'
 import { TierError, tierErrorOf } from './tier-error.ts'
@@ -92,7 +92,7 @@ async function fence(options: TopicDeletionOptions, id: TierPartitionId): Promis
     if (item === undefined) return
     const head = headFromJson(item.value)
     if (head.epoch === deletedEpoch) return
-    const value = { ...head, epoch: deletedEpoch }
+    const value = headToJson({ ...head, epoch: deletedEpoch })
     if (await commit(options, [{ kind: 'put', key: headKey(id), value, expect: item.version }])) return
   }
 }

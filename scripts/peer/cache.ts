@@ -10,6 +10,8 @@ export const cache = process.env['LONGTAIL_CACHE'] ?? join(homedir(), '.cache', 
 
 export const versions = {
   kafka: '4.3.1',
+  /** The last client that knows no more than transactions as they were before KIP-890's second part. */
+  olderKafkaClients: '3.9.1',
   /** The npm package that carries the sources of librdkafka 2.15. */
   confluentJavascript: '1.10.1',
   confluentPython: '2.16.1',
@@ -18,6 +20,8 @@ export const versions = {
 export const places = {
   /** Apache Kafka's jars, those of the broker and of the tools. */
   jars: join(cache, 'kafka', 'libs'),
+  /** An older Java client's jar, and nothing else. */
+  olderClients: join(cache, 'kafka-clients-older'),
   /** A directory with `bin/kafka-*.sh`, as librdkafka's tests expect one. */
   kafkaHome: join(cache, 'kafka'),
   /** A virtual environment with confluent-kafka. */
@@ -31,3 +35,6 @@ export const places = {
 } as const
 
 export const kafkaClientsJar = join(places.jars, `kafka-clients-${versions.kafka}.jar`)
+
+/** What an older Java client runs with: its own jar comes before the newest one. */
+export const olderClassPath = `${join(places.olderClients, `kafka-clients-${versions.olderKafkaClients}.jar`)}:${join(places.jars, '*')}`

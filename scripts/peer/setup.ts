@@ -96,9 +96,21 @@ function installKafka(): void {
   ])
 }
 
+function installOlderClients(): void {
+  rmSync(places.olderClients, { recursive: true, force: true })
+  const artifact = `org.apache.kafka:kafka-clients:${versions.olderKafkaClients}`
+  run('mvn', ['-q', '-B', 'dependency:copy', `-Dartifact=${artifact}`, `-DoutputDirectory=${places.olderClients}`])
+}
+
+/** What librdkafka's tests run Java programs of their own by: a class, which is looked for in CLASSPATH too. */
+const runClassScript = `#!/bin/sh\nexec java ${javaOptions.map((word) => `'${word}'`).join(' ')} -cp "$CLASSPATH:${classPath}" "$@"\n`
+
 function writeToolScripts(): void {
   const directory = join(places.kafkaHome, 'bin')
   mkdirSync(directory, { recursive: true })
+  const runClass = join(directory, 'kafka-run-class.sh')
+  writeFileSync(runClass, runClassScript)
+  chmodSync(runClass, 0o755)
   for (const tool of toolNames) {
     const file = join(directory, `${tool}.sh`)
     writeFileSync(
@@ -194,9 +206,15 @@ const steps: readonly Step[] = [
     carryOut: installKafka,
   },
   {
+    name: 'older clients',
+    madeFrom: () => versions.olderKafkaClients,
+    result: () => existsSync(places.olderClients),
+    carryOut: installOlderClients,
+  },
+  {
     name: 'kafka tools',
     madeFrom: () => `${toolNames.length} ${javaOptions.join(' ')} ${places.jars}`,
-    result: () => existsSync(join(places.kafkaHome, 'bin/kafka-topics.sh')),
+    result: () => existsSync(join(places.kafkaHome, 'bin/kafka-run-class.sh')),
     carryOut: writeToolScripts,
   },
   { name: 'python', madeFrom: () => versions.confluentPython, result: () => existsSync(places.python), carryOut: installPython },

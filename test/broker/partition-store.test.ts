@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { BrokerConfig } from '../../broker/cluster/broker-config.ts'
 import { emptyImage, fold } from '../../broker/cluster/image.ts'
 import { newPartition } from '../../broker/cluster/placement.ts'
+import { InProcessCompaction } from '../../broker/compaction/in-process-compaction.ts'
 import { PartitionStore } from '../../broker/partition-store.ts'
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
 import type { TermSurroundings } from '../../broker/replication/leader-term.ts'
@@ -33,6 +34,7 @@ function storeOn(world: LogWorld, config: BrokerConfig, tier: Partial<Tier> = {}
   return new PartitionStore({
     directory: '/data', disk: world.disk.mount(), clock: world.clock, logger: { debug() {}, info() {}, warn() {}, error() {} }, config,
     isSynced: world.isSynced, tier: tier as Tier, brokerId: 1, around, onOutOfSync() {}, onRole() {},
+    openCompaction: () => new InProcessCompaction({ disk: world.disk.mount(), clock: world.clock }),
   })
 }
 

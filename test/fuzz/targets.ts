@@ -106,6 +106,7 @@ const config: LogConfig = {
   segmentBytes: 1 << 30, segmentMs: 1, retentionMs: -1, retentionBytes: -1, indexIntervalBytes: 4096, batchBytesMax: bytesMax,
   hasLogAppendTime: false, timestampBeforeMsMax: Infinity, timestampAfterMsMax: Infinity, isDeleted: true, isCompacted: false, isTiered: false,
   producerExpiryMs: 1,
+  minCleanableRatio: 0.5, minCompactionLagMs: 0, maxCompactionLagMs: Infinity, deleteRetentionMs: 86_400_000,
 }
 
 const batches: Target = {

@@ -5,6 +5,7 @@ import { type LogOptions, PartitionLog } from '../../broker/log/partition-log.ts
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
 import { batchesIn, type RecordBatch } from '../../broker/protocol/record-batch.ts'
 import { recordsOf } from '../../broker/protocol/records.ts'
+import type { Disk } from '../../broker/runtime/disk.ts'
 import { BufferPool } from '../../broker/runtime/buffer-pool.ts'
 import { aMoment } from '../support/a-batch.ts'
 import { ManualClock } from '../support/manual-clock.ts'
@@ -17,6 +18,7 @@ export const plainConfig: LogConfig = {
   segmentBytes: 1 << 20, segmentMs: 3_600_000, retentionMs: -1, retentionBytes: -1, indexIntervalBytes: 4096, batchBytesMax: 1 << 20,
   hasLogAppendTime: false, timestampBeforeMsMax: Infinity, timestampAfterMsMax: 3_600_000, isDeleted: true, isCompacted: false,
   isTiered: false, producerExpiryMs: 86_400_000,
+  minCleanableRatio: 0.5, minCompactionLagMs: 0, maxCompactionLagMs: Infinity, deleteRetentionMs: 86_400_000,
 }
 
 export interface Fault {
@@ -31,6 +33,8 @@ export class LogWorld {
   readonly faults: Fault[] = []
   config: LogConfig
   isSynced = true
+  /** What the log that was opened last sees of the disk. */
+  mounted: Disk | undefined
   /** Of every log that is opened here: what one leaves behind is of no use to the next. */
   hot = new HotBudget(1 << 20)
 
@@ -41,8 +45,9 @@ export class LogWorld {
 
   /** As a process does that has just begun: one before it has come to its end. */
   open(options: Partial<LogOptions> = {}): Promise<PartitionLog> {
+    this.mounted = options.disk ?? this.disk.mount()
     return PartitionLog.open({
-      disk: options.disk ?? this.disk.mount(), clock: this.clock, directory, topicId, partition: 0, config: () => this.config, isSynced: this.isSynced,
+      disk: this.mounted, clock: this.clock, directory, topicId, partition: 0, config: () => this.config, isSynced: this.isSynced,
       hot: this.hot, pool: new BufferPool(1 << 20), openBatch: recordsWithTimestamps, keyless,
       onFault: (cause, effect) => this.faults.push({ cause, effect }), ...options,
     })

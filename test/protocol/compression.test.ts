@@ -4,8 +4,10 @@ import { gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { compressFrameSync, decompressFrameSync } from 'lz4-napi'
 import { compressSync as snappySync, uncompressSync } from 'snappy'
+import { compress } from '../../broker/protocol/compression/compress.ts'
 import { decompress } from '../../broker/protocol/compression/decompress.ts'
 import { MalformedMessage } from '../../broker/protocol/reader.ts'
+import { compressionNames } from '../../broker/protocol/record-batch.ts'
 import { compressors, xerial } from '../support/compressors.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 
@@ -174,5 +176,42 @@ describe('lz4', () => {
   test('with a copy that overlaps itself repeats what it copies', () => {
     const run = Buffer.from(head + '06000000' + '2a6162' + '0200' + '00' + '00000000', 'hex')
     assert.equal(decompress('lz4', run, bytesMax).toString(), 'ab'.repeat(8))
+  })
+})
+
+describe('what the broker compresses', () => {
+  for (const compression of compressionNames) {
+    for (const [name, bytes] of samples) {
+      test(`${compression} of ${name} is opened by it again`, () => {
+        const packed = compress(compression, bytes)
+        assert.ok(decompress(compression, packed, bytesMax).equals(bytes))
+        assert.ok(packed.length <= bytes.length * 1.01 + 64)
+      })
+    }
+  }
+
+  for (const [name, bytes] of samples) {
+    test(`lz4 and snappy of ${name} are opened by the libraries of clients`, () => {
+      assert.ok(bytes.length === 0 || decompressFrameSync(compress('lz4', bytes)).equals(bytes))
+      // Java's framing is not the library's: its blocks are.
+      const packed = compress('snappy', bytes)
+      const blocks: Buffer[] = []
+      for (let at = 16; at < packed.length; at += 4 + packed.readInt32BE(at)) {
+        blocks.push(uncompressSync(packed.subarray(at + 4, at + 4 + packed.readInt32BE(at))) as Buffer)
+      }
+      assert.ok(Buffer.concat(blocks).equals(bytes))
+    })
+  }
+
+  test('text that repeats itself gets much smaller with each', () => {
+    const text = Buffer.from('{"user":"someone","action":"buys","amount":1234}\n'.repeat(400))
+    for (const compression of compressionNames.slice(1)) assert.ok(compress(compression, text).length < text.length / 8, compression)
+  })
+
+  test('whatever it is given', () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 3000 }), fc.integer({ min: 1, max: 50 }), (piece, times) => {
+      const bytes = Buffer.concat(Array.from({ length: times }, () => piece))
+      for (const compression of compressionNames) assert.ok(decompress(compression, compress(compression, bytes), bytesMax).equals(bytes))
+    }), { numRuns: 200, seed: 11 })
   })
 })

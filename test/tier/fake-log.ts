@@ -13,6 +13,8 @@ export interface SealOptions {
   readonly sealedAt?: number
   readonly baseOffset?: number
   readonly endOffset?: number
+  /** As of its end, in the log's own format. */
+  readonly producers?: Buffer
 }
 
 /** A log of sealed segments in a directory, as the tier sees one, with everything open to the test. */
@@ -62,7 +64,7 @@ export class FakeLog implements TierSource {
       maxTimestamp: Math.max(-1, ...data.map((one) => one.maxTimestamp)), sealedAt: options.sealedAt ?? 1_700_000_000_000,
       sections: async () => ({
         offsets: [], times: [], epochs: [{ epoch: 0, startOffset: 0 }], aborted: [],
-        producers: Buffer.from(`producers at ${baseOffset}`),
+        producers: options.producers ?? Buffer.from(`producers at ${baseOffset}`),
       }),
     }
     this.segments.push(segment)

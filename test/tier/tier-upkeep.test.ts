@@ -4,18 +4,19 @@ import { type PartitionUpkeep, type TierTerm, TierUpkeep } from '../../broker/ti
 import { ManualClock } from '../support/manual-clock.ts'
 
 const hour = 3_600_000
-const limits = { tickEveryMs: 10_000, reconcileEveryMs: 24 * hour, ticksMax: 64, reconcilesMax: 2 }
+const limits = { tickEveryMs: 10_000, reconcileEveryMs: 24 * hour, ticksMax: 64, reconcilesMax: 2, compactionsMax: 1 }
 
 interface Seen {
   readonly ticks: number[]
   readonly reconciles: number[]
+  readonly compactions: number[]
 }
 
 /** Partitions of one topic, each in a term; what is asked of them takes as long as `busy` does. */
 function world(count: number, { isFollower = false } = {}) {
   const clock = new ManualClock()
   const upkeep = new TierUpkeep(clock, limits)
-  const state = { atOnce: 0, mostAtOnce: 0, busy: Promise.resolve(), isClockTrusted: true }
+  const state = { atOnce: 0, mostAtOnce: 0, busy: Promise.resolve(), isClockTrusted: true, mayCompact: false }
   const work = async (times: number[]) => {
     times.push(clock.monotonic())
     state.mostAtOnce = Math.max(state.mostAtOnce, ++state.atOnce)
@@ -23,9 +24,17 @@ function world(count: number, { isFollower = false } = {}) {
     state.atOnce--
   }
   const aTerm = (seen: Seen, of: { readonly isFollower: boolean }): TierTerm =>
-    ({ ...of, tiered: { tick: () => work(seen.ticks), reconcile: () => work(seen.reconciles) } })
+    ({
+      ...of,
+      tiered: {
+        tick: () => work(seen.ticks), reconcile: () => work(seen.reconciles), compact: () => work(seen.compactions),
+        get mayCompact() {
+          return state.mayCompact
+        },
+      },
+    })
   const partitions = Array.from({ length: count }, (_, partition) => {
-    const seen: Seen = { ticks: [], reconciles: [] }
+    const seen: Seen = { ticks: [], reconciles: [], compactions: [] }
     const one: { seen: Seen; upkeep: PartitionUpkeep; term: TierTerm } = {
       seen, upkeep: upkeep.of({ topicId: 'tPcZrYzKQ0GQp6W1vHnK2A', partition }), term: aTerm(seen, { isFollower }),
     }

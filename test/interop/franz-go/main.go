@@ -1,4 +1,4 @@
-// The agent (test/interop/agent.ts) for franz-go: franz-go-clients BOOTSTRAP
+// The agent (test/interop/agent.ts) for franz-go: franz-go-clients BOOTSTRAP. Also franz-go-clients pipeline OPTIONS.
 package main
 
 import (
@@ -45,6 +45,12 @@ type request struct {
 	Protocol         string           `json:"protocol"`
 	SessionTimeoutMs int              `json:"sessionTimeoutMs"`
 	Offsets          map[string]int64 `json:"offsets"`
+	Isolation        string           `json:"isolation"`
+	TransactionalID  string           `json:"transactionalId"`
+	TimeoutMs        int              `json:"timeoutMs"`
+	From             string           `json:"from"`
+	To               string           `json:"to"`
+	End              string           `json:"end"`
 }
 
 var (
@@ -265,6 +271,9 @@ func join(q request) (*member, error) {
 	if q.Protocol == "consumer" {
 		options = append(options, kgo.ServerSideBalancer())
 	}
+	if q.Isolation == "read_committed" {
+		options = append(options, kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	}
 	client, err := kgo.NewClient(options...)
 	if err != nil {
 		return nil, err
@@ -339,13 +348,16 @@ func obey(q request) (answer map[string]any, err error) {
 	case "leave":
 		current.leave()
 	default:
-		err = fmt.Errorf("nobody knows how to %s", q.Do)
+		err = obeyInTransaction(q)
 	}
 	return answer, err
 }
 
 func main() {
 	bootstrap = os.Args[len(os.Args)-1]
+	if len(os.Args) > 2 && os.Args[1] == "pipeline" {
+		runPipeline(os.Args[2])
+	}
 	input := bufio.NewScanner(os.Stdin)
 	input.Buffer(nil, 64<<20)
 	for input.Scan() {

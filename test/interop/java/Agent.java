@@ -43,10 +43,12 @@ public final class Agent {
   private static final Duration LONG = Duration.ofSeconds(30);
   private final String bootstrap;
   private final Map<String, KafkaProducer<String, String>> producers = new HashMap<>();
+  private final Transactions transactions;
   private Member member;
 
   private Agent(String bootstrap) {
     this.bootstrap = bootstrap;
+    this.transactions = new Transactions(common());
   }
 
   public static void main(String[] args) throws Exception {
@@ -80,7 +82,7 @@ public final class Agent {
       case "join" -> member = new Member(asked);
       case "commit" -> member.commit(asked);
       case "leave" -> member.leave();
-      default -> throw new IllegalArgumentException("nobody knows how to " + asked.get("do"));
+      default -> transactions.obey(asked);
     }
   }
 
@@ -192,6 +194,7 @@ public final class Agent {
       settings.put("auto.offset.reset", "earliest");
       settings.put("fetch.max.wait.ms", "100");
       settings.put("metadata.max.age.ms", "1000");
+      settings.put("isolation.level", asked.path("isolation").asText("read_uncommitted"));
       if (protocol.equals("classic")) {
         settings.put("session.timeout.ms", asked.get("sessionTimeoutMs").asText());
         settings.put("heartbeat.interval.ms", "300");

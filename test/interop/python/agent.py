@@ -8,6 +8,8 @@ import threading
 from confluent_kafka import Consumer, KafkaError, KafkaException, OFFSET_BEGINNING, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from transactions import Transactions
+
 bootstrap = sys.argv[1]
 common = {"bootstrap.servers": bootstrap, "log_level": 3}
 said = threading.Lock()
@@ -93,9 +95,9 @@ def offsets_for_time(topic, timestamp):
 
 
 class Member:
-    def __init__(self, group, topic, protocol, session_timeout_ms):
+    def __init__(self, group, topic, protocol, session_timeout_ms, isolation):
         settings = {
-            **common, "group.id": group, "enable.auto.commit": False, "auto.offset.reset": "earliest", "fetch.wait.max.ms": 100,
+            **common, "isolation.level": isolation, "group.id": group, "enable.auto.commit": False, "auto.offset.reset": "earliest", "fetch.wait.max.ms": 100,
             "group.protocol": protocol, "topic.metadata.refresh.interval.ms": 1000,
         }
         if protocol == "classic":
@@ -153,6 +155,7 @@ class Member:
 
 
 member = None
+transactions = Transactions(common)
 
 
 def obey(what):
@@ -167,14 +170,15 @@ def obey(what):
     elif do == "offsetsForTime":
         return {"offsets": offsets_for_time(what["topic"], what["timestamp"])}
     elif do == "join":
-        member = Member(what["group"], what.get("topic") or what["pattern"], what["protocol"], what["sessionTimeoutMs"])
+        member = Member(what["group"], what.get("topic") or what["pattern"], what["protocol"], what["sessionTimeoutMs"],
+                        what.get("isolation") or "read_committed")
     elif do == "commit":
         offsets = [TopicPartition(what["topic"], int(partition), offset) for partition, offset in what["offsets"].items()]
         member.commit(offsets)
     elif do == "leave":
         member.leave()
     else:
-        raise RuntimeError(f"nobody knows how to {do}")
+        transactions.obey(what)
     return {}
 
 

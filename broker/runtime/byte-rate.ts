@@ -1,4 +1,4 @@
-import { type Clock, sleep } from '../runtime/clock.ts'
+import { type Clock, sleep } from './clock.ts'
 
 /** Lets through `bytesPerSecond` on average and one second's worth at once; who takes more than is there waits. */
 export class ByteRate {
