@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ErrorCode } from '../broker/protocol/error-code.ts'
+import { alterPartitionReassignmentsApi } from '../broker/protocol/messages/alter-partition-reassignments.ts'
 import { deleteTopicsApi } from '../broker/protocol/messages/delete-topics.ts'
 import { joinGroupApi } from '../broker/protocol/messages/join-group.ts'
 import { offsetCommitApi } from '../broker/protocol/messages/offset-commit.ts'
@@ -15,7 +16,7 @@ import type { Place } from '../sim/check/history.ts'
 import { valueBytes } from '../sim/check/values.ts'
 import { recordBatch } from '../test/support/record-batches.ts'
 import { WireClient } from '../test/support/wire-client.ts'
-import { type Fault, type Scene } from './fault.ts'
+import type { Fault, Scene } from './fault.ts'
 import { makeTopic } from './load.ts'
 import { inSync } from './metadata.ts'
 import { RealReach } from './reach.ts'
@@ -98,6 +99,15 @@ async function write(reach: RealReach, { topicId, partition }: Place, values: re
   assert.fail(`nothing could be written within ${soonMsMax} ms`)
 }
 
+/** The broker that was down gets the partition too. */
+async function addReplica(address: string, { topic: name, partition: partitionIndex }: Place & { readonly topic: string }): Promise<void> {
+  const wire = await WireClient.connect(address, 'admin')
+  const { errorCode } = await wire.call(alterPartitionReassignmentsApi, {
+    timeoutMs: 10_000, allowReplicationFactorChange: true, topics: [{ name, partitions: [{ partitionIndex, replicas: [1, 2, 3] }] }],
+  }).finally(() => wire.close())
+  assert.equal(errorCode, ErrorCode.NONE, 'the partition could not be given to a third broker')
+}
+
 const errorName = (code: number): string => Object.entries(ErrorCode).find(([, known]) => known === code)?.[0] ?? String(code)
 
 /** Everything that a broker has of a partition, whether it leads or follows. */
@@ -155,7 +165,7 @@ export const groupFaults: readonly Fault[] = [
       const admin = await WireClient.connect(cluster.observed[0]!, 'admin')
       await admin.call(deleteTopicsApi, { topics: [{ name: null, topicId: old.topicId }], topicNames: [], timeoutMs: 10_000 })
       admin.close()
-      const made = { ...old, topicId: await makeTopic(cluster.observed, wanted) }
+      const made = { ...old, topicId: await makeTopic(cluster.observed, { ...wanted, replicas: 2 }) }
       await write(reach, made, ['new:0', 'new:1', 'new:2'])
       const stale = readdirSync(cluster.diskPath(follower), { recursive: true }).filter((path) => String(path).includes(old.topicId))
       return {
@@ -165,6 +175,7 @@ export const groupFaults: readonly Fault[] = [
         },
         async end() {
           await cluster.start(follower)
+          await addReplica(cluster.observed[0]!, made)
           await inSync(cluster.observed, { topicId: made.topicId, replicas: 3, withinMs: soonMsMax })
           for (const broker of [1, 2, 3]) assert.deepEqual(await valuesAt(scene, broker, made), ['new:0', 'new:1', 'new:2'], `at broker ${broker}`)
           const wire = await WireClient.connect(cluster.addressOf(follower), 'observer')
