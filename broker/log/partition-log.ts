@@ -76,6 +76,7 @@ export class PartitionLog {
     if (active !== undefined && active.bytes > 0) active.firstAppendAt = clock.now()
     this.#writer = new LogWriter({
       segments: this.#segments, isSynced, segmentBytesMax: () => config().segmentBytes, now: () => clock.now(),
+      beginsAt: () => Math.max(this.#durableEndOffset, 0),
       onWritten: (segment, batches) => this.#onWritten(segment, batches),
       onSealed: (segment, endOffset) => this.#keeper.seal(segment, endOffset),
       onFailed: (cause) => this.#onFailed(cause),
