@@ -145,7 +145,7 @@ class Run {
 function brokerSettings(brokers: number): Record<string, string> {
   const isReplicated = brokers >= 3
   return {
-    'group.initial.rebalance.delay.ms': '0', 'replica.lag.time.max.ms': '2000',
+    'group.initial.rebalance.delay.ms': '0', 'replica.lag.time.max.ms': '2000', 'log.cleaner.backoff.ms': '2000',
     ...(isReplicated ? { 'default.replication.factor': '3', 'min.insync.replicas': '2' } : {}),
   }
 }

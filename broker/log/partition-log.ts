@@ -74,6 +74,7 @@ export class PartitionLog {
     this.#segments = new SegmentList({ disk, directory, segments: recovered.segments })
     this.#writer = new LogWriter({
       segments: this.#segments, isSynced, segmentBytesMax: () => config().segmentBytes, now: () => clock.now(),
+      beginsAt: () => Math.max(this.#durableEndOffset, 0),
       onWritten: (segment, batches) => this.#onWritten(segment, batches),
       onSealed: (segment, endOffset) => this.#keeper.seal(segment, endOffset),
       onFailed: (cause) => this.#onFailed(cause),
