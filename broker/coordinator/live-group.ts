@@ -6,7 +6,7 @@
 // Commands that arrive while a batch is being written are decided together afterwards, and written together. Nothing
 // is answered, and nobody sees the draft, before it is in the table. What changes nothing durable is not written at all.
 
-import type { Rules } from '../cluster/rules.ts'
+import type { Rules } from '../runtime/rules.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
