@@ -14,10 +14,10 @@ export function addGroupToTxn(transactions: Transactions): HandlerOf<typeof addG
     async handle({ transactionalId, producerId, producerEpoch, groupId, verifyOnly }) {
       if (!canBeStored(groupId)) return { errorCode: ErrorCode.INVALID_GROUP_ID }
       const what = { producerId, producerEpoch, partitions: [], groups: [groupId] }
-      const answer = await transactions.execute<readonly ErrorCode[]>(transactionalId, verifyOnly
+      const { answer, coordinatorEpoch } = await transactions.executeAs<readonly ErrorCode[]>(transactionalId, verifyOnly
         ? { kind: 'verify', ...what } : { kind: 'add', ...what, version: 2 })
       // Without partitions there is nothing in a list of codes but that the group is part of it.
-      return { errorCode: typeof answer === 'number' ? answer : ErrorCode.NONE }
+      return { errorCode: typeof answer === 'number' ? answer : ErrorCode.NONE, coordinatorEpoch }
     },
 
     refuse: (_request, errorCode) => ({ errorCode }),

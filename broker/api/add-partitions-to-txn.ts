@@ -6,6 +6,7 @@
 //   v5  TRANSACTION_ABORTABLE; before, INVALID_TXN_STATE
 
 import type { Topics } from '../coordinator/topics.ts'
+import type { Ask } from '../coordinator/transactions/live-transaction.ts'
 import type { TransactionPartition } from '../coordinator/transactions/transaction.ts'
 import type { Transactions } from '../coordinator/transactions/transactions.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
@@ -53,8 +54,8 @@ async function perform(transactions: Transactions, asked: Asked, version: number
       exists(transactions.topics, name, partition) ? ErrorCode.OPERATION_NOT_ATTEMPTED : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
   }
   const what = { producerId, producerEpoch, partitions, groups: [] }
-  const answer = await transactions.execute<readonly ErrorCode[]>(transactionalId, verifyOnly
-    ? { kind: 'verify', ...what } : { kind: 'add', ...what, version: version >= 4 ? 2 : 0 })
+  const ask: Ask = verifyOnly ? { kind: 'verify', ...what } : { kind: 'add', ...what, version: version >= 4 ? 2 : 0 }
+  const answer = await transactions.execute<readonly ErrorCode[]>(transactionalId, ask, { isBesideOthers: version >= 4 })
   if (typeof answer === 'number') return every(topics, codeFor(version, answer))
   let index = 0
   return results(topics, () => codeFor(version, answer[index++]!))

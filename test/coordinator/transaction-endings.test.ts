@@ -113,6 +113,40 @@ test('a new owner tells what was decided, under an epoch of its own', () => run(
   orders/0: abort 100/2 v2 by 3
 `))
 
+test('who adds to the next transaction waits a moment for the one before to be told', () => run(`
+  > init A
+  A init: 100/0
+  > add A orders/0
+  A add: NONE
+  > hold
+  > commit A v=4
+  A commit: NONE
+  > add A orders/1
+  > leader A orders/2
+  > offsets A g
+  > verify A orders/0
+  A verify: CONCURRENT_TRANSACTIONS
+  > wait 9
+  > wait 1
+  A leader: CONCURRENT_TRANSACTIONS
+  > go
+  A add: NONE
+  A offsets: NONE
+  orders/0: commit 100/0 v0 by 0
+  > hold
+  > commit A
+  A commit: 100/1
+  > add A orders/0
+  > wait 99
+  > wait 1
+  A add: CONCURRENT_TRANSACTIONS
+  > add A orders/0
+  > restart
+  A add: COORDINATOR_NOT_AVAILABLE
+  g: commit 100/1 by 0
+  orders/1: commit 100/1 v2 by 0
+`, { limits: { patienceMs: { alone: 100, besideOthers: 10 } } }))
+
 test('that a transaction is complete is written down after a while, and then not told again', () => run(`
   > init A
   A init: 100/0

@@ -102,7 +102,8 @@ export function makeTransactionWorld(options: TransactionWorldOptions = {}) {
   const brokerId = options.brokerId ?? 1
   const directory: CoordinatorDirectory = { brokerId, ownerOf: () => ({ nodeId: brokerId, host: 'localhost', port: 9092 }) }
   const settings = { ...defaultTransactionSettings, ...options.settings }
-  const limits = { ...defaultTransactionLimits, ...options.limits }
+  // Tests that are not about patience want answers in the same moment.
+  const limits = { ...defaultTransactionLimits, patienceMs: { alone: 0, besideOthers: 0 }, ...options.limits }
   const transactions = new Transactions({
     table, clock, topics, directory, limits,
     random: new CountingRandom(),

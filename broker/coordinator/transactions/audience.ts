@@ -38,8 +38,11 @@ export function audienceOf({ topics, directory, ask, timeoutMs, leaderOf }: Audi
     async tell(brokerId, targets, lane) {
       const [first] = targets
       if (first?.kind === 'group') {
-        const { transaction: { state, producerId, producerEpoch }, coordinatorEpoch } = first.ending
-        const request = { groupId: first.groupId, producerId, producerEpoch, committed: state === 'PrepareCommit', coordinatorEpoch }
+        const { transaction: { state, producerId, producerEpoch, version }, coordinatorEpoch } = first.ending
+        const request = {
+          groupId: first.groupId, producerId, producerEpoch, committed: state === 'PrepareCommit', coordinatorEpoch,
+          hasOwnEpoch: version === 2,
+        }
         const { errorCode } = await ask(lane, brokerId, endTxnOffsetsApi, request, { version: 0, timeoutMs })
         return [outcomeOf(errorCode)]
       }

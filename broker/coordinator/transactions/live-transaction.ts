@@ -46,6 +46,8 @@ export type Ask = WithoutTicket<Command>
 interface Queued {
   readonly command: Command
   readonly ticket: Ticket
+  /** Until when it waits, rather than be told that the transaction before it is still being told how it ended; monotonic milliseconds. */
+  readonly patientUntil: number
 }
 
 interface Batch extends Decision {
@@ -58,6 +60,8 @@ export class LiveTransaction {
   readonly #options: LiveTransactionOptions
   readonly #parked = new Map<Ticket, (answer: unknown) => void>()
   #queue: Queued[] = []
+  /** Those that wait for everybody to be told; by ticket. */
+  readonly #patient = new Map<Ticket, Queued & { readonly timer: Timer }>()
   #transaction: Transaction | undefined
   #claim: Claim
   #lastTicket = 0
@@ -91,6 +95,11 @@ export class LiveTransaction {
     return this.#transaction
   }
 
+  /** As in the markers of its transactions, as long as this is the one in memory. */
+  get coordinatorEpoch(): number {
+    return this.#claim.coordinatorEpoch
+  }
+
   /** Nothing is open and nobody waits: may be dropped, and loaded again when needed. */
   isIdle(sinceMs: number): boolean {
     const isAlone = this.#isAtRest() && this.#isSettled && this.#parked.size === 0
@@ -103,20 +112,24 @@ export class LiveTransaction {
     return this.#queue.length === 0 && !this.#isWriting
   }
 
-  /** Answers with what the command is answered with, or with the code that refuses it. Never rejects. */
-  execute<R>(ask: Ask): Promise<R | ErrorCode> {
-    this.#usedAt = this.#options.clock.monotonic()
+  /**
+   * Answers with what the command is answered with, or with the code that refuses it: with CONCURRENT_TRANSACTIONS not before so
+   * many milliseconds, for most clients wait longer until they ask again than it takes to tell everybody. Never rejects.
+   */
+  execute<R>(ask: Ask, patienceMs: number): Promise<R | ErrorCode> {
+    const { clock, limits } = this.#options
+    this.#usedAt = clock.monotonic()
     if (this.#isDropped) return Promise.resolve(ErrorCode.NOT_COORDINATOR)
-    if (this.#queue.length >= this.#options.limits.commandsQueuedMax) return Promise.resolve(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
+    if (this.#queue.length + this.#patient.size >= limits.commandsQueuedMax) return Promise.resolve(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
     const ticket = ++this.#lastTicket
     const answered = new Promise<R | ErrorCode>((resolve) => this.#parked.set(ticket, resolve as (answer: unknown) => void))
-    this.#enqueue({ ...ask, ticket } as Command, ticket)
+    this.#enqueue({ command: { ...ask, ticket } as Command, ticket, patientUntil: this.#usedAt + patienceMs })
     return answered
   }
 
   /** For what nobody waits for. */
   note(command: Extract<Command, { readonly kind: 'timeout' | 'told' | 'settle' | 'expire' }>): void {
-    if (!this.#isDropped) this.#enqueue(command, 0)
+    if (!this.#isDropped) this.#enqueue({ command, ticket: 0, patientUntil: 0 })
   }
 
   /** Refuses everybody who waits, and everybody who still comes. */
@@ -126,13 +139,15 @@ export class LiveTransaction {
     this.#isDropped = true
     this.#timer?.cancel()
     this.#queue = []
+    for (const { timer } of this.#patient.values()) timer.cancel()
+    this.#patient.clear()
     for (const ticket of [...this.#parked.keys()]) this.#answer(ticket, code)
     this.#options.hush(this.transactionalId)
     this.#options.onDropped(this, isInMiddle)
   }
 
-  #enqueue(command: Command, ticket: Ticket): void {
-    this.#queue.push({ command, ticket })
+  #enqueue(queued: Queued): void {
+    this.#queue.push(queued)
     if (!this.#isWriting) this.#drain().catch((error: unknown) => this.#fail(error))
   }
 
@@ -205,15 +220,41 @@ export class LiveTransaction {
     return { queued, draft, records, replies }
   }
 
-  #become({ draft, records, replies }: Batch, isWritten: boolean): void {
+  #become({ queued, draft, records, replies }: Batch, isWritten: boolean): void {
     const before = this.#transaction
     this.#transaction = draft
     if (isWritten) this.#isSettled = true
     else if (records.length > 0) this.#isSettled = false
     const isCertain = isWritten || this.#options.isCertain()
-    // What was written is true; who only looked may be looking at what another broker has changed.
-    for (const { ticket, response } of replies) this.#answer(ticket, isCertain ? response : ErrorCode.COORDINATOR_NOT_AVAILABLE)
+    for (const { ticket, response } of replies) {
+      // What was written is true; who only looked may be looking at what another broker has changed.
+      if (!isCertain) this.#answer(ticket, ErrorCode.COORDINATOR_NOT_AVAILABLE)
+      else if (response !== ErrorCode.CONCURRENT_TRANSACTIONS || !this.#wait(ticket, queued)) this.#answer(ticket, response)
+    }
+    if (draft === undefined || !isPreparing(draft)) this.#waitNoLonger()
     this.#followUp(before)
+  }
+
+  /** False: it has waited for long enough. */
+  #wait(ticket: Ticket, queued: readonly Queued[]): boolean {
+    const { clock } = this.#options
+    const patient = queued.find((one) => one.ticket === ticket)
+    const waitMs = (patient?.patientUntil ?? 0) - clock.monotonic()
+    if (patient === undefined || waitMs <= 0) return false
+    const timer = clock.after(waitMs, () => {
+      this.#patient.delete(ticket)
+      this.#answer(ticket, ErrorCode.CONCURRENT_TRANSACTIONS)
+    })
+    this.#patient.set(ticket, { ...patient, timer })
+    return true
+  }
+
+  #waitNoLonger(): void {
+    for (const [ticket, { timer, ...queued }] of this.#patient) {
+      timer.cancel()
+      this.#patient.delete(ticket)
+      this.#queue.push(queued)
+    }
   }
 
   /** What has to happen because the transaction is what it is now. */
@@ -238,10 +279,10 @@ export class LiveTransaction {
     if (kind === 'unknown') return this.drop(ErrorCode.COORDINATOR_NOT_AVAILABLE)
     const code = kind === 'tooLarge' ? ErrorCode.UNKNOWN_SERVER_ERROR : ErrorCode.COORDINATOR_NOT_AVAILABLE
     this.#retryAt = this.#options.clock.monotonic() + this.#options.limits.retryMs
-    for (const { ticket, command } of batch) {
-      this.#answer(ticket, code)
+    for (const queued of batch) {
+      this.#answer(queued.ticket, code)
       // What nobody asks again is kept: it changes memory alone, and waited for a write beside it.
-      if (command.kind === 'told') this.#queue.push({ command, ticket })
+      if (queued.command.kind === 'told') this.#queue.push(queued)
     }
   }
 

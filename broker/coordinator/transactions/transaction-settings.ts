@@ -24,6 +24,11 @@ export interface TransactionLimits {
   readonly bytesMax: number
   /** How long a request waits for its id to be loaded, milliseconds. */
   readonly loadWaitMs: number
+  /**
+   * How long a request that adds to a transaction waits for the one before it to be told to everybody, milliseconds: where it asks
+   * for one transaction, and where it asks for several.
+   */
+  readonly patienceMs: { readonly alone: number; readonly besideOthers: number }
   /** How long until something is tried again that could not be written or read, milliseconds. */
   readonly retryMs: number
   /** Ids that are loaded side by side by a sweep. */
@@ -62,6 +67,7 @@ export const defaultTransactionLimits: TransactionLimits = {
   commandsPerWriteMax: 500,
   bytesMax: 350_000,
   loadWaitMs: 5_000,
+  patienceMs: { alone: 100, besideOthers: 10 },
   retryMs: 1_000,
   loadsMax: 8,
   sweepEveryMs: 60_000,

@@ -32,6 +32,11 @@ export interface TransactionsOptions {
   newProducerId(): Promise<number>
 }
 
+export interface ExecuteOptions {
+  /** The same request asks for other ids as well, whose answers wait for this one. */
+  readonly isBesideOthers?: boolean
+}
+
 export class Transactions {
   readonly #options: TransactionsOptions
   readonly #store: TransactionStore
@@ -97,20 +102,27 @@ export class Transactions {
   }
 
   /** What the command is answered with, or the code that refuses it. */
-  async execute<R>(transactionalId: string, ask: Ask): Promise<R | ErrorCode> {
-    const answer = await this.#execute<R>(transactionalId, ask)
-    if (answer === ErrorCode.NOT_COORDINATOR) await this.#options.directory.othersKnow?.()
-    return answer
+  async execute<R>(transactionalId: string, ask: Ask, options: ExecuteOptions = {}): Promise<R | ErrorCode> {
+    return (await this.executeAs<R>(transactionalId, ask, options)).answer
   }
 
-  async #execute<R>(transactionalId: string, ask: Ask): Promise<R | ErrorCode> {
-    // Who cannot be told how a transaction ends does not become part of one.
-    if (ask.kind === 'add' && this.#telling.isFull) return ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
-    const live = await this.#find(transactionalId)
-    if (typeof live === 'number') return live
-    const answer = await live.execute<R>(ask)
+  /** The same, and the epoch of the coordinator that answers; -1: it is none. */
+  async executeAs<R>(
+    transactionalId: string, ask: Ask, { isBesideOthers }: ExecuteOptions = {},
+  ): Promise<{ readonly answer: R | ErrorCode; readonly coordinatorEpoch: number }> {
+    const { alone, besideOthers } = this.#options.limits.patienceMs
+    const patienceMs = ask.kind !== 'add' ? 0 : isBesideOthers ? besideOthers : alone
+    const live = await this.#findFor(transactionalId, ask)
+    const answer = typeof live === 'number' ? live : await live.execute<R>(ask, patienceMs)
+    if (answer === ErrorCode.NOT_COORDINATOR) await this.#options.directory.othersKnow?.()
+    if (typeof live === 'number') return { answer, coordinatorEpoch: -1 }
     if (live.transaction === undefined && live.isIdle(0)) this.#forget(live)
-    return answer
+    return { answer, coordinatorEpoch: live.coordinatorEpoch }
+  }
+
+  async #findFor(transactionalId: string, { kind }: Ask): Promise<LiveTransaction | ErrorCode> {
+    // Who cannot be told how a transaction ends does not become part of one.
+    return kind === 'add' && this.#telling.isFull ? ErrorCode.COORDINATOR_LOAD_IN_PROGRESS : this.#find(transactionalId)
   }
 
   /** All that this broker coordinates: those in memory as they are, the others as they were stored. */

@@ -104,7 +104,8 @@ export class PartitionCompaction {
       } else if (head !== undefined) {
         const { tieredEnd, generation } = head
         this.#idle = {
-          tieredEnd, generation, settings: JSON.stringify(settings), wallMs: clock.now(), until: clock.monotonic() + limits.compactionIdleMs,
+          tieredEnd, generation, settings: JSON.stringify(settings), wallMs: clock.now(),
+          until: clock.monotonic() + limits.compactionIdleMs,
         }
       }
     } catch (cause) {
