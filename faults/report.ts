@@ -28,6 +28,10 @@ idempotent producer with \`acks=all\`, a reader at the tail and one who asks for
 and after the fault. In the end every partition is read from its first offset, at its leader and at each follower in sync, and
 the simulator's checker (\`sim/check\`) holds all of it against what was acknowledged.
 
+For what happens to transactions (F32, F33) four loops consume a partition of it in transactions beside that, one of them as
+clients did before KIP-890 and two under one name, and write to a topic of their own that readers of committed records follow. In
+the end nothing may be open, and no input may count twice or not at all.
+
 - **row**: the number of the kind of fault, as the comments of sim/faults.ts have it.
 - **effect seen**: what shows that the fault did something; one that did nothing fails.
 - **longest gap**: between two acknowledgements of one partition, the longest of all partitions, from the beginning of the fault

@@ -3,11 +3,12 @@
 // `--seeds 1` it runs again exactly so, and `--log` and `--trace FILE` tell more.
 //   --jobs J      so many at once, each in a thread of its own
 //   --twice       runs each seed two times, and both must be the same, event by event
-//   --removals    takes away one rule of replication after another: each must come to light within N seeds
+//   --removals    takes away one rule of replication and transactions after another: each must come to light within N seeds
 
 import { openSync, writeSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { type AnyRule, ruleNames, transactionRuleNames } from '../broker/runtime/rules.ts'
+import { type AnyRule, ruleNames } from '../broker/cluster/rules.ts'
+import { transactionRuleNames } from '../broker/log/transaction-rules.ts'
 import { type FaultName, faultNames } from '../sim/faults.ts'
 import { type Mode, optionsOf, type RunOptions } from '../sim/options.ts'
 import { trialOf } from '../sim/removals.ts'

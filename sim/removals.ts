@@ -1,4 +1,5 @@
-import { type AnyRule, type Rule, ruleNames, type TransactionRule } from '../broker/runtime/rules.ts'
+import { type AnyRule, type Rule, ruleNames } from '../broker/cluster/rules.ts'
+import type { TransactionRule } from '../broker/log/transaction-rules.ts'
 import type { FaultName } from './faults.ts'
 import { type GivenOptions, optionsOf, type RunOptions } from './options.ts'
 

@@ -5,7 +5,7 @@
 // In liveness mode faults and healing take turns, and progress is demanded each time, within less.
 
 import { BrokerHost, type World } from './broker-host.ts'
-import { rulesWithout } from '../broker/runtime/rules.ts'
+import { rulesWithout } from '../broker/cluster/rules.ts'
 import { check } from './check/checker.ts'
 import { emptyHistory, type History } from './check/history.ts'
 import type { Violation } from './check/violation.ts'

@@ -1,4 +1,4 @@
-import type { Rules } from '../runtime/rules.ts'
+import type { TransactionRules } from '../log/transaction-rules.ts'
 import type { GroupRecord } from './group.ts'
 import type { GroupSettings } from './group-settings.ts'
 import type { Topics } from './topics.ts'
@@ -33,7 +33,7 @@ export interface Circumstances {
   readonly monotonic: number
   readonly settings: GroupSettings
   readonly topics: Topics
-  readonly rules?: Rules | undefined
+  readonly rules?: TransactionRules | undefined
 }
 
 /** Who sent a request. */

@@ -1,6 +1,6 @@
 // The group coordinator's door: finds a group, loads it if need be, and hands it what it is asked.
 
-import type { Rules } from '../runtime/rules.ts'
+import type { TransactionRules } from '../log/transaction-rules.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { randomId } from './member-id.ts'
@@ -30,7 +30,7 @@ export interface GroupsOptions {
   readonly directory: CoordinatorDirectory
   /** What is in force for a group now, its own settings included. */
   readonly settings: (groupId: string) => GroupSettings
-  readonly rules?: Rules | undefined
+  readonly rules?: TransactionRules | undefined
   readonly limits: GroupLimits
 }
 

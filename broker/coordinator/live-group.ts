@@ -6,7 +6,7 @@
 // Commands that arrive while a batch is being written are decided together afterwards, and written together. Nothing
 // is answered, and nobody sees the draft, before it is in the table. What changes nothing durable is not written at all.
 
-import type { Rules } from '../runtime/rules.ts'
+import type { TransactionRules } from '../log/transaction-rules.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
@@ -25,7 +25,7 @@ export interface LiveGroupOptions {
   readonly store: GroupStore
   readonly topics: Topics
   readonly settings: (groupId: string) => GroupSettings
-  readonly rules?: Rules | undefined
+  readonly rules?: TransactionRules | undefined
   readonly limits: GroupLimits
   /** This group must be loaded again before anybody asks it anything. */
   readonly onDropped: (group: LiveGroup) => void

@@ -8,10 +8,11 @@
 // a follower learns it from the leader, always a little late.
 
 import type { PartitionImage } from '../cluster/image.ts'
-import { allRules, type TransactionRule } from '../runtime/rules.ts'
+import { allRules } from '../cluster/rules.ts'
 import type { LentBatches } from '../log/hot-ring.ts'
 import type { MarkerRules } from '../log/admission.ts'
 import type { Appended, PartitionLog } from '../log/partition-log.ts'
+import type { TransactionRule } from '../log/transaction-rules.ts'
 import { failed } from '../log/pending-appends.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import type { Uuid } from '../runtime/random.ts'

@@ -12,7 +12,8 @@ export function* checkPolls(history: History, index: LogIndex, ends: Transaction
   const starts = earliestSeen(history)
   /** Whether a reader is rightly not shown what is there. Compaction has a check of its own. */
   const isSkipped = (poll: Poll, offset: number): boolean => index.isCompacted(poll) || index.isMarker(poll, offset) ||
-    (poll.lastStable !== undefined && ends.isHidden(index.valueAt(poll, offset)))
+    // Where the run ended before the log was read, nobody can say.
+    (poll.lastStable !== undefined && (!index.has(poll) || ends.isHidden(index.valueAt(poll, offset))))
   const sent = new Map(history.attempts.flatMap((attempt) => attempt.values.map((value) => [value, keyOf(attempt)])))
   for (const poll of history.polls) {
     const session = `${poll.consumer}/${keyOf(poll)}`

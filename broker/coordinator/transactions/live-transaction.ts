@@ -6,7 +6,7 @@
 // Commands that arrive while a batch is being written are decided together afterwards, and written together: the partitions of a
 // transaction that come in at once cost one write. Nothing is answered, and nobody is told, before it is in the table.
 
-import { allRules, type Rules } from '../../runtime/rules.ts'
+import type { TransactionRule, TransactionRules } from '../../log/transaction-rules.ts'
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import { ErrorCode } from '../../protocol/error-code.ts'
@@ -25,7 +25,7 @@ export interface LiveTransactionOptions {
   readonly store: TransactionStore
   readonly settings: () => TransactionSettings
   readonly limits: TransactionLimits
-  readonly rules?: Rules | undefined
+  readonly rules?: TransactionRules | undefined
   /** Throws `TableError`. */
   newProducerId(): Promise<number>
   /** Whether nobody else can have claimed what is this broker's. */
@@ -182,7 +182,7 @@ export class LiveTransaction {
 
   /** Never, but where a test takes the rule away. */
   #isKeptInMemory({ queued }: Batch): boolean {
-    const { isRemoved } = this.#options.rules ?? allRules
+    const isRemoved = (rule: TransactionRule) => this.#options.rules?.isRemoved(rule) === true
     const areAll = (kind: Command['kind']) => queued.every(({ command }) => command.kind === kind)
     return (isRemoved('a transaction is known before anything is written in it') && areAll('add')) ||
       (isRemoved('an end is decided before anybody is told') && areAll('end'))

@@ -1,5 +1,7 @@
-// The rules that keep an acknowledged record, and transactions whole, each with what is lost without it. They are here by name so
-// that a test can take one away and see that the checkers notice (docs/invariants.md, model/); a broker always keeps all of them.
+// The rules that keep an acknowledged record, each with what is lost without it. They are here by name so that a test can
+// take one away and see that the checkers notice (docs/invariants.md, model/); a broker always keeps all of them.
+
+import type { TransactionRule } from '../log/transaction-rules.ts'
 
 export type Rule =
   /** A replica leaves the set that the high watermark waits for only once the metadata log says so. */
@@ -27,21 +29,6 @@ export type Rule =
   /** Below `min.insync.replicas` nothing is committed, and nobody is left out for being away. */
   | 'the in-sync replicas are never too few'
 
-/** Those that keep transactions whole. */
-export type TransactionRule =
-  /** What becomes part of a transaction is in the table before it is written to: whoever coordinates it next must end it there. */
-  | 'a transaction is known before anything is written in it'
-  /** How it ends is in the table before anybody is told: whoever coordinates it next must not decide again. */
-  | 'an end is decided before anybody is told'
-  /** A partition that is not part of a transaction is never told of its end. */
-  | 'a partition takes part before it is written to'
-  /** Offsets count with the commit of what was made of them. */
-  | 'offsets wait for the end of their transaction'
-  /** Readers of committed records see nothing that may still be aborted. */
-  | 'readers stop at what is open'
-  /** What is in the object store is decided: it never needs to change its mind. */
-  | 'what is open stays on the disk'
-
 export type AnyRule = Rule | TransactionRule
 
 export type Rules = { readonly isRemoved: (rule: AnyRule) => boolean }
@@ -58,10 +45,4 @@ export const ruleNames: readonly Rule[] = [
   'followers truncate', 'followers truncate by epoch', 'a member has all of earlier epochs',
   'a member is of the incarnation that fetched', 'a change is of the newest partition epoch', 'a restart takes a new epoch',
   'leaders come from the in-sync replicas', 'a loss leaves the in-sync replicas', 'the in-sync replicas are never too few',
-]
-
-export const transactionRuleNames: readonly TransactionRule[] = [
-  'a transaction is known before anything is written in it', 'an end is decided before anybody is told',
-  'a partition takes part before it is written to', 'offsets wait for the end of their transaction',
-  'readers stop at what is open', 'what is open stays on the disk',
 ]
