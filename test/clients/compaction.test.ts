@@ -84,7 +84,7 @@ class Written {
         if (Number(batch.lastOffset()) >= last) done.resolve()
       },
     })
-    await Promise.race([done.promise, sleep(20_000).then(() => done.reject(new Error('the end was not reached')))])
+    await Promise.race([done.promise, sleep(60_000).then(() => done.reject(new Error('the end was not reached')))])
     await consumer.disconnect()
     return seen
   }
@@ -105,8 +105,8 @@ function logBytes(): number {
 }
 
 async function eventually(isSo: () => Promise<boolean>, what: string): Promise<void> {
-  for (const until = Date.now() + 30_000; Date.now() < until; await sleep(300)) if (await isSo()) return
-  throw new Error(`${what}, and 30 s are over`)
+  for (const until = Date.now() + 120_000; Date.now() < until; await sleep(300)) if (await isSo()) return
+  throw new Error(`${what}, and two minutes are over:\n${broker.output}`)
 }
 
 describe('a compacted topic on local disk', () => {
