@@ -12,18 +12,15 @@ import { clusterIdentity, diskIdentity, isSameBoot, rememberBoot } from './clust
 import type { Image } from './cluster/image.ts'
 import { MetadataLog } from './cluster/metadata-log.ts'
 import { PartitionAdmin } from './cluster/partition-admin.ts'
-import { ProducerIds } from './cluster/producer-ids.ts'
-import type { Rules } from './cluster/rules.ts'
 import { TopicAdmin } from './cluster/topic-admin.ts'
 import { ClusterMember, type Introduction } from './cluster-member.ts'
 import type { CompactionIo } from './compaction/compaction-io.ts'
 import { InProcessCompaction } from './compaction/in-process-compaction.ts'
 import type { LogCleaner } from './compaction/log-cleaner.ts'
 import type { Config } from './config.ts'
-import { coordinatorDirectory, groupSettingsOf, openEnlister, topicsOf } from './coordination.ts'
-import type { CoordinatorDirectory } from './coordinator/directory.ts'
-import { Groups } from './coordinator/groups.ts'
+import type { Groups } from './coordinator/groups.ts'
 import type { Transactions } from './coordinator/transactions/transactions.ts'
+import { openCoordinators } from './coordinators.ts'
 import { handlersOf } from './handlers.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { limits } from './limits.ts'
@@ -38,12 +35,13 @@ import type { Disk } from './runtime/disk.ts'
 import type { Logger } from './runtime/logger.ts'
 import type { Network } from './runtime/network.ts'
 import { newUuid, type Random } from './runtime/random.ts'
+import type { Rules } from './runtime/rules.ts'
 import type { Table } from './table/table.ts'
 import type { CompactionMetrics } from './tier/compaction/compaction-figures.ts'
 import { Tier, type TierMetrics } from './tier/tier.ts'
 import type { TierIo, TierIoCounts } from './tier/tier-io.ts'
 import { logTierEvent } from './tier-log.ts'
-import { Asking, openTransactions } from './transaction-coordination.ts'
+import type { Asking } from './transaction-coordination.ts'
 
 /** The machine, as a broker sees it. */
 export interface Runtime {
@@ -274,60 +272,6 @@ async function intactness(config: Config, { disk, bootId }: Runtime, partitions:
     // One that could not be opened may be whole, and says so once it is.
     return isWhole || typeof partition === 'number' || partition.log.wasClean
   }
-}
-
-interface Coordination {
-  readonly metadata: MetadataLog
-  readonly brokerConfig: BrokerConfig
-  readonly member: ClusterMember
-  router(): Router
-}
-
-function openCoordinators(config: Config, runtime: Runtime, { metadata, brokerConfig, member, router }: Coordination) {
-  const { clock, table } = runtime
-  const directory = coordinatorDirectory({
-    brokerId: config.id, image: () => metadata.image, hasSession: member.around.hasSession, othersKnow: () => member.othersKnow(),
-  })
-  const producerIds = new ProducerIds({ table, ...limits.producerIds })
-  const asking = new Asking({ clock, brokerId: config.id, member, router })
-  const groups = openGroups(runtime, { metadata, brokerConfig, directory })
-  const transactions = openTransactions({ ...runtime, metadata, brokerConfig, directory, producerIds, asking })
-  const enlister = openEnlister({ clock, directory, ask: asking.ask })
-  followOwners(metadata, { groups, transactions })
-  return { directory, producerIds, asking, enlister, groups, transactions }
-}
-
-function openGroups(
-  { table, clock, random, logger, rules }: Runtime,
-  { metadata, brokerConfig, directory }: { metadata: MetadataLog; brokerConfig: BrokerConfig; directory: CoordinatorDirectory },
-): Groups {
-  const groups = new Groups({
-    table, clock, random, logger, directory, topics: topicsOf(metadata), limits: limits.groups, rules,
-    settings: groupSettingsOf(brokerConfig, () => metadata.image),
-  })
-  return groups
-}
-
-/** Coordinators let go of what others own by now, and look for what is theirs; from now on. */
-function followOwners(metadata: MetadataLog, { groups, transactions }: { groups: Groups; transactions: Transactions }): void {
-  let { brokers } = metadata.image
-  metadata.onChange((image) => {
-    if (!hasSameServing(brokers, image.brokers)) {
-      groups.releaseForeign()
-      transactions.ownersChanged()
-    }
-    brokers = image.brokers
-  })
-  groups.start()
-  transactions.start()
-}
-
-function hasSameServing(before: Image['brokers'], after: Image['brokers']): boolean {
-  if (before.size !== after.size) return false
-  return [...after].every(([id, { brokerEpoch, isFenced }]) => {
-    const known = before.get(id)
-    return known?.brokerEpoch === brokerEpoch && known.isFenced === isFenced
-  })
 }
 
 function routerEvents(logger: Logger, metrics: Metrics): Pick<RouterOptions, 'onServed' | 'onAway' | 'onDefect'> {

@@ -31,8 +31,12 @@ export class Metrics {
     this.#defects = new Counter({
       name: 'longtail_request_defects_total', help: 'Requests that failed in a way that no handler foresaw', labelNames: ['api'], registers,
     })
-    this.#tableCalls = new Counter({ name: 'longtail_table_calls_total', help: 'Calls of the table', labelNames: ['call', 'about'], registers })
-    this.#tableItems = new Counter({ name: 'longtail_table_items_written_total', help: 'Items in commits to the table', labelNames: ['about'], registers })
+    this.#tableCalls = new Counter({
+      name: 'longtail_table_calls_total', help: 'Calls of the table', labelNames: ['call', 'about'], registers,
+    })
+    this.#tableItems = new Counter({
+      name: 'longtail_table_items_written_total', help: 'Items in commits to the table', labelNames: ['about'], registers,
+    })
   }
 
   /** Event-loop delay, memory, CPU, garbage collection. Only for a real process. */

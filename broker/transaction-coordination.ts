@@ -3,7 +3,7 @@
 import type { BrokerConfig } from './cluster/broker-config.ts'
 import type { MetadataLog } from './cluster/metadata-log.ts'
 import type { ProducerIds } from './cluster/producer-ids.ts'
-import type { Rules } from './cluster/rules.ts'
+import type { Rules } from './runtime/rules.ts'
 import type { ClusterMember } from './cluster-member.ts'
 import { topicsOf } from './coordination.ts'
 import type { CoordinatorDirectory } from './coordinator/directory.ts'

@@ -1,4 +1,4 @@
-import type { Rule } from '../broker/cluster/rules.ts'
+import type { Rule } from '../broker/runtime/rules.ts'
 import type { Event } from './event.ts'
 
 /** How far an exploration goes. Within these it leaves nothing out. */

@@ -4,7 +4,7 @@
 import type { Image } from '../broker/cluster/image.ts'
 import { planFence, planHandOver, planPreferred, planRegistration, planUnfence } from '../broker/cluster/leadership.ts'
 import type { MetadataRecord } from '../broker/cluster/metadata-record.ts'
-import type { Rules } from '../broker/cluster/rules.ts'
+import type { Rules } from '../broker/runtime/rules.ts'
 import { next, registered, rulesOf } from './metadata.ts'
 import { assume, truncate } from './replica.ts'
 import { type Broker, spend, withBroker, type World } from './world.ts'

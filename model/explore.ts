@@ -1,7 +1,7 @@
 // Goes through every order of events within the bounds, the short ones first, and each state once. So the first violation
 // that is met is one of the shortest.
 
-import { allRules, type Rules } from '../broker/cluster/rules.ts'
+import { allRules, type Rules } from '../broker/runtime/rules.ts'
 import type { Bounds } from './bounds.ts'
 import type { Event } from './event.ts'
 import { eventsOf, isWithin } from './events.ts'

@@ -1,7 +1,7 @@
 import { emptyImage, fold, type Image, type PartitionImage } from '../broker/cluster/image.ts'
 import type { RulesOf } from '../broker/cluster/leadership.ts'
 import type { BrokerRegistered, MetadataRecord } from '../broker/cluster/metadata-record.ts'
-import type { Rules } from '../broker/cluster/rules.ts'
+import type { Rules } from '../broker/runtime/rules.ts'
 import type { Uuid } from '../broker/runtime/random.ts'
 
 export const minIsr = 2

@@ -1,7 +1,7 @@
 // How a leader's change of the in-sync replicas comes into the metadata log, as broker/replication/isr-changes.ts does it.
 
 import { planIsr } from '../broker/cluster/leadership.ts'
-import type { Rules } from '../broker/cluster/rules.ts'
+import type { Rules } from '../broker/runtime/rules.ts'
 import { loseProposal, type LeaderState, planSync, propose, refuseProposal } from '../broker/replication/leader-state.ts'
 import { minIsr, next, topicId } from './metadata.ts'
 import { advance, now, seeAll } from './replica.ts'

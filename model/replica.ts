@@ -1,7 +1,7 @@
 // What a broker does with its replica, as broker/replication/{partition,follower,leader-term}.ts do it, without the waiting:
 // each function there that decides is called here too, and what they do around it is done to a value.
 
-import type { Rules } from '../broker/cluster/rules.ts'
+import type { Rules } from '../broker/runtime/rules.ts'
 import { EpochCache } from '../broker/log/epoch-cache.ts'
 import { divergence, truncationPoint } from '../broker/replication/divergence.ts'
 import { adopt, beginTerm, highWatermarkOf, observeFetch } from '../broker/replication/leader-state.ts'

@@ -1,6 +1,6 @@
 // What an event does. Undefined where it cannot happen.
 
-import type { Rules } from '../broker/cluster/rules.ts'
+import type { Rules } from '../broker/runtime/rules.ts'
 import { fence, handOver, land, prefer, restart, unfence } from './controller.ts'
 import type { Event } from './event.ts'
 import { carryOut, lose, proposeWithout, refuseAtOnce } from './proposals.ts'

@@ -5,7 +5,7 @@
 //   --scene NAME    explores this scene alone, with all rules kept
 
 import { parseArgs } from 'node:util'
-import { type Rule, ruleNames, rulesWithout } from '../broker/cluster/rules.ts'
+import { type Rule, ruleNames, rulesWithout } from '../broker/runtime/rules.ts'
 import { type Bounds, removals, scenes } from '../model/bounds.ts'
 import { type Event, eventKinds } from '../model/event.ts'
 import { type Exploration, explore } from '../model/explore.ts'

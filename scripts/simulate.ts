@@ -7,7 +7,7 @@
 
 import { openSync, writeSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { type AnyRule, ruleNames, transactionRuleNames } from '../broker/cluster/rules.ts'
+import { type AnyRule, ruleNames, transactionRuleNames } from '../broker/runtime/rules.ts'
 import { type FaultName, faultNames } from '../sim/faults.ts'
 import { type Mode, optionsOf, type RunOptions } from '../sim/options.ts'
 import { trialOf } from '../sim/removals.ts'

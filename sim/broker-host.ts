@@ -2,7 +2,7 @@
 // everything else simulated. A broker that cannot start is started again, as a supervisor would.
 
 import { Broker } from '../broker/broker.ts'
-import type { Rules } from '../broker/cluster/rules.ts'
+import type { Rules } from '../broker/runtime/rules.ts'
 import { type Config, readConfig } from '../broker/config.ts'
 import { Metrics } from '../broker/metrics.ts'
 import { recordsOf } from '../broker/protocol/records.ts'

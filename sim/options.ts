@@ -1,4 +1,4 @@
-import type { AnyRule } from '../broker/cluster/rules.ts'
+import type { AnyRule } from '../broker/runtime/rules.ts'
 import { SeededRandom } from '../test/support/seeded-random.ts'
 import { chosenFaults, type FaultName } from './faults.ts'
 

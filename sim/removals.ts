@@ -1,4 +1,4 @@
-import { type AnyRule, type Rule, ruleNames, type TransactionRule } from '../broker/cluster/rules.ts'
+import { type AnyRule, type Rule, ruleNames, type TransactionRule } from '../broker/runtime/rules.ts'
 import type { FaultName } from './faults.ts'
 import { type GivenOptions, optionsOf, type RunOptions } from './options.ts'
 

@@ -5,7 +5,7 @@
 // In liveness mode faults and healing take turns, and progress is demanded each time, within less.
 
 import { BrokerHost, type World } from './broker-host.ts'
-import { rulesWithout } from '../broker/cluster/rules.ts'
+import { rulesWithout } from '../broker/runtime/rules.ts'
 import { check } from './check/checker.ts'
 import { emptyHistory, type History } from './check/history.ts'
 import type { Violation } from './check/violation.ts'
@@ -145,7 +145,7 @@ class Run {
 function brokerSettings(brokers: number): Record<string, string> {
   const isReplicated = brokers >= 3
   return {
-    'group.initial.rebalance.delay.ms': '0', 'replica.lag.time.max.ms': '2000',
+    'group.initial.rebalance.delay.ms': '0', 'replica.lag.time.max.ms': '2000', 'log.cleaner.backoff.ms': '2000',
     ...(isReplicated ? { 'default.replication.factor': '3', 'min.insync.replicas': '2' } : {}),
   }
 }

@@ -25,6 +25,7 @@ export function txnOffsetCommit(groups: Groups, enlister: Pick<Enlister, 'group'
 
     async handle(request, { version }) {
       if (request.transactionalId === '') return refuseAll(request, ErrorCode.INVALID_REQUEST)
+      if (request.groupId === '') return refuseAll(request, ErrorCode.INVALID_GROUP_ID)
       const topics = request.topics.map((asked) => ({ asked, topic: groups.topics.byName(asked.name) }))
       const offsets = offsetsIn(topics)
       if (offsets.length === 0) return response(topics, [])
@@ -44,11 +45,11 @@ interface Commit {
 
 async function commit(groups: Groups, enlister: Pick<Enlister, 'group'>, { request, offsets, version }: Commit): Promise<CommitAnswer> {
   const { transactionalId, groupId, producerId, producerEpoch, memberId, groupInstanceId: instanceId, generationId: epoch } = request
-  // A transaction has nothing of a group that another broker will be asked for.
-  const group = await groups.look(groupId)
-  if (typeof group === 'number') return group
   const guard = groups.guards.hold(groupId, producerId)
   try {
+    // A transaction has nothing of a group that another broker will be asked for. And what is written is held against what is known now.
+    const group = await groups.look(groupId)
+    if (typeof group === 'number') return group
     const transaction = { transactionalId, producerId, producerEpoch, verifyOnly: version < enlistsSince }
     const added = await enlister.group(transaction, groupId)
     const code = committedCode(added, version)
@@ -58,7 +59,7 @@ async function commit(groups: Groups, enlister: Pick<Enlister, 'group'>, { reque
       kind: 'commitTransactionally', memberId, instanceId, epoch, offsets, producerId, producerEpoch, coordinatorEpoch, guard,
     })
   } finally {
-    groups.guards.release(guard)
+    groups.releaseGuard(guard)
   }
 }
 

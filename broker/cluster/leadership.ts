@@ -9,7 +9,7 @@
 import type { BrokerImage, Image, PartitionImage, TopicImage } from './image.ts'
 import { inSyncFloor, isAlive, settledReplicas } from './image.ts'
 import type { BrokerRegistered, MetadataRecord, PartitionChanged } from './metadata-record.ts'
-import { allRules, type Rule, type Rules } from './rules.ts'
+import { allRules, type Rule, type Rules } from '../runtime/rules.ts'
 
 export interface TopicRules {
   readonly minIsr: number

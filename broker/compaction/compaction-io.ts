@@ -49,6 +49,8 @@ export interface GroupToClean {
   /** What stays of several segments goes into one while it has room, and while not too much would have to be done again. */
   readonly writtenBytesMax: number
   readonly readBytesMax: number
+  /** Each is a file that is held open for a while once it is replaced. */
+  readonly segmentsMax: number
   readonly path: string
   readonly indexPath: string
   readonly indexIntervalBytes: number

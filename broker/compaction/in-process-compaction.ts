@@ -80,7 +80,7 @@ export class InProcessCompaction implements CompactionIo {
     try {
       for (const segment of running.segments.slice(group.from)) {
         const isFull = cleaned.bytes + segment.bytes > group.writtenBytesMax || bytesRead + segment.bytes > group.readBytesMax
-        if (to > group.from && isFull) break
+        if (to > group.from && (isFull || to - group.from === group.segmentsMax)) break
         if (++to > group.from + 1) isUnchanged = false
         bytesRead += segment.bytes
         await this.#scan(running, segment, async (batch) => {
@@ -93,6 +93,10 @@ export class InProcessCompaction implements CompactionIo {
       const aborted = filter.abortedKept.slice(abortedBefore)
       if (!isUnchanged) await cleaned.finish(aborted)
       return { to, bytes: cleaned.bytes, isUnchanged, counts: { ...filter.counts } }
+    } catch (cause) {
+      // Nobody has heard of it: the room is wanted, if that is what was missing.
+      isUnchanged = true
+      throw cause
     } finally {
       await cleaned.close()
       if (isUnchanged) await this.#disk.remove(group.path)

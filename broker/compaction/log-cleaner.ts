@@ -116,8 +116,10 @@ export class LogCleaner {
   /** The regular look at a log. Begins a pass where none is under way and one is due. */
   look(of: CleanedLog, { isClockTrusted }: { readonly isClockTrusted: boolean }): void {
     const { log, config } = of
+    // Of a transaction that began in the object store this disk may have the marker alone, and it has to stay.
+    const isWhole = !config.isTiered && log.localStartOffset <= log.logStartOffset
     // Ages decide what is removed: after a step of the clock nothing is.
-    if (!config.isCompacted || config.isTiered || !isClockTrusted || log.isStopped) this.#candidates.delete(log)
+    if (!config.isCompacted || !isWhole || !isClockTrusted || log.isStopped) this.#candidates.delete(log)
     else this.#candidates.set(log, this.#measure(of))
     if (this.#running === undefined) this.#next()
   }

@@ -8,6 +8,8 @@ import type { Cleanable } from './compaction-plan.ts'
 
 /** Full segments of which one is made, at most: what is swapped at once is lost at once when a pass is killed. */
 const segmentsReadMax = 16
+/** Small ones of which one is made. */
+const filesReadMax = 64
 
 export interface LogPassOptions {
   readonly io: CompactionIo
@@ -70,16 +72,17 @@ async function cleanGroups(options: LogPassOptions, segments: readonly Compactib
   const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0)
   const how = {
     indexIntervalBytes: Math.max(config.indexIntervalBytes, indexIntervalBytesMin),
-    writtenBytesMax: config.segmentBytes, readBytesMax: config.segmentBytes * segmentsReadMax,
+    writtenBytesMax: config.segmentBytes, readBytesMax: config.segmentBytes * segmentsReadMax, segmentsMax: filesReadMax,
   }
   let counts: FilterCounts | undefined
   for (let from = 0; from < segments.length; ) {
     const cleaned = await io.clean({ from, ...compaction.pathsOf(segments[from]!.baseOffset), ...how })
     const { to, isUnchanged } = cleaned
     counts = cleaned.counts
-    assertWanted(options)
-    if (!isUnchanged && !(await compaction.replace(segments.slice(from, to), cleaned))) {
-      throw new CompactionError('ended', 'the log is not what it was')
+    const isDone = isUnchanged || (options.isWanted() && (await compaction.replace(segments.slice(from, to), cleaned)))
+    if (!isDone) {
+      await compaction.discard(segments[from]!.baseOffset)
+      throw new CompactionError('ended', 'the log is not what it was, or not to be compacted here any more')
     }
     from = to
     onProgress({ segmentsDone: to, segments: segments.length, bytesDone: counts.bytesRead, bytes })

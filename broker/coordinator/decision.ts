@@ -1,4 +1,4 @@
-import type { Rules } from '../cluster/rules.ts'
+import type { Rules } from '../runtime/rules.ts'
 import type { GroupRecord } from './group.ts'
 import type { GroupSettings } from './group-settings.ts'
 import type { Topics } from './topics.ts'

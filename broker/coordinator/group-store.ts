@@ -126,6 +126,16 @@ export class GroupStore {
     }
   }
 
+  /**
+   * The same where there is no group, and leaves a trace of that: without one, whoever takes itself for the coordinator of what it is
+   * about to make would not be fenced. Never throws.
+   */
+  async confirmAbsent(groupId: string, stored: Stored, now: number): Promise<SaveResult> {
+    const head: Head = { kind: 'deleted', owner: this.#options.brokerId, changedAt: now }
+    const version = await this.#write({ groupId, first: [], last: [], head, isHeadWritten: true, version: stored.version })
+    return typeof version === 'number' ? { kind: 'saved', stored: { ...stored, version, head } } : version
+  }
+
   /** Writes what the records changed. Everything has the head's version as its condition. Never throws. */
   async save({ before, after, records, now }: Change, stored: Stored): Promise<SaveResult> {
     const isUnknown = stored.head === undefined || stored.head.kind === 'deleted'

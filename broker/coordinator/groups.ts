@@ -1,6 +1,6 @@
 // The group coordinator's door: finds a group, loads it if need be, and hands it what it is asked.
 
-import type { Rules } from '../cluster/rules.ts'
+import type { Rules } from '../runtime/rules.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { randomId } from './member-id.ts'
@@ -18,7 +18,7 @@ import { GroupStore } from './group-store.ts'
 import { type Ask, LiveGroup } from './live-group.ts'
 import { type ListedGroup, listed, listedHead } from './listed-group.ts'
 import { subscribedTopicsOf } from './consumer/subscriptions.ts'
-import { TransactionGuards } from './transaction-guards.ts'
+import { type TransactionGuard, TransactionGuards } from './transaction-guards.ts'
 import type { Topics } from './topics.ts'
 
 export interface GroupsOptions {
@@ -97,8 +97,21 @@ export class Groups {
     const live = await this.#find(groupId)
     if (typeof live === 'number') return live
     const answer = await live.execute<R>(ask)
-    if (live.group.membership === undefined && live.isIdle(0)) this.#live.delete(groupId)
+    this.#forgetAbsent(groupId, live)
     return answer
+  }
+
+  /** Unless somebody has a guard of it: then what was known of it before the question is what the write after it has to hold against. */
+  #forgetAbsent(groupId: string, live: LiveGroup): void {
+    const isAbsent = live.group.membership === undefined && live.isIdle(0)
+    if (isAbsent && !this.guards.isHeld(groupId)) this.#live.delete(groupId)
+  }
+
+  /** What came of the question is written, or nothing is. */
+  releaseGuard(guard: TransactionGuard): void {
+    this.guards.release(guard)
+    const live = this.#live.get(guard.groupId)
+    if (live !== undefined) this.#forgetAbsent(guard.groupId, live)
   }
 
   /** A transaction has ended: what waits for that in the group does so no more. The code says whether that is in the table. */
@@ -113,7 +126,7 @@ export class Groups {
     if (typeof live === 'number') return live
     // A change is decided by the table; who only looks would not learn that somebody else has made one.
     if (this.#options.directory.isCertain?.() === false) return ErrorCode.COORDINATOR_NOT_AVAILABLE
-    if (live.group.membership === undefined && live.isIdle(0)) this.#live.delete(groupId)
+    this.#forgetAbsent(groupId, live)
     return live.group
   }
 

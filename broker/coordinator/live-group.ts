@@ -6,7 +6,7 @@
 // Commands that arrive while a batch is being written are decided together afterwards, and written together. Nothing
 // is answered, and nobody sees the draft, before it is in the table. What changes nothing durable is not written at all.
 
-import type { Rules } from '../cluster/rules.ts'
+import type { Rules } from '../runtime/rules.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
@@ -127,8 +127,7 @@ export class LiveGroup {
       const step = records.some(isDurable) ? 'save' : batch.some(({ command }) => asksTheTable(command)) ? 'confirm' : 'none'
       if (step !== 'none') {
         this.#isWriting = true
-        const { store } = this.#options
-        const result = step === 'save' ? await store.save(change, this.#stored) : await store.confirm(draft.groupId, this.#stored)
+        const result = step === 'save' ? await this.#options.store.save(change, this.#stored) : await this.#confirm(batch, draft)
         this.#isWriting = false
         if (this.#isDropped) return
         if (result.kind !== 'saved') {
@@ -142,6 +141,13 @@ export class LiveGroup {
       this.#sessions.follow(draft, this.#circumstances())
     }
     this.#arm()
+  }
+
+  #confirm(batch: readonly Queued[], { groupId, membership }: Group): Promise<SaveResult> {
+    const { store, clock } = this.#options
+    const isEnded = batch.some(({ command }) => command.kind === 'endTransaction')
+    if (isEnded && membership === undefined) return store.confirmAbsent(groupId, this.#stored, clock.now())
+    return store.confirm(groupId, this.#stored)
   }
 
   /** Decides what waits, until it is enough for one write or others should have a turn. */

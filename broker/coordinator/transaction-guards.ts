@@ -25,6 +25,11 @@ export class TransactionGuards {
     return guard
   }
 
+  isHeld(groupId: string): boolean {
+    for (const guard of this.#held) if (guard.groupId === groupId) return true
+    return false
+  }
+
   release(guard: TransactionGuard): void {
     this.#held.delete(guard as Held)
   }

@@ -126,6 +126,12 @@ export class LogCompaction {
     return isDone
   }
 
+  /** Removes what was written at `pathsOf` and not put in its place: not where `replace` has failed, for then it may count. */
+  async discard(baseOffset: number): Promise<void> {
+    const { path, indexPath } = this.pathsOf(baseOffset)
+    for (const one of [path, indexPath]) await this.#options.disk.remove(one)
+  }
+
   /** All below is clean; durable with the next checkpoint. A pass that is done again for want of it comes to the same. */
   cleanedUpTo(offset: number): Promise<void> {
     return this.#options.keeper.cleanedUpTo(offset)

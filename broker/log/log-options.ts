@@ -38,5 +38,6 @@ export function indexIntervalBytes(options: LogOptions): number {
 /** How what is on the disk is taken in. */
 export function recoveryOptions(options: LogOptions, files: LogFiles): RecoveryOptions {
   const { disk, directory, clock } = options
-  return { disk, directory, files, indexIntervalBytes: indexIntervalBytes(options), now: clock.now() }
+  const mayHaveGaps = options.config().isCompacted
+  return { disk, directory, files, indexIntervalBytes: indexIntervalBytes(options), mayHaveGaps, now: clock.now() }
 }

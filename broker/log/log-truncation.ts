@@ -4,6 +4,7 @@
 import { scanBatches } from './batch-scan.ts'
 import { EpochCache } from './epoch-cache.ts'
 import type { LogFiles } from './log-files.ts'
+import type { OffsetGaps } from './offset-gaps.ts'
 import type { Segment } from './segment.ts'
 import type { SegmentList } from './segment-list.ts'
 
@@ -16,8 +17,7 @@ export interface Truncation {
 
 export interface Promised {
   readonly logStartOffset: number
-  /** Offsets may be missing between batches. */
-  readonly hasGaps: boolean
+  readonly gaps: OffsetGaps
   /** Notes what is left durable. */
   lowerTo(endOffset: number): Promise<void>
 }
@@ -32,7 +32,7 @@ export async function truncateLog(of: Truncation, promise: Promised): Promise<vo
     const cut = await placeOf(offset, segment)
     if (cut !== undefined) {
       // In front of a gap the log ends before the batch that is cut: by how much only a recovery tells.
-      await promise.lowerTo(promise.hasGaps ? segment.baseOffset : cut.endOffset)
+      await promise.lowerTo(promise.gaps.areKnown ? segment.baseOffset : cut.endOffset)
       // What is there, not what is on the list: a segment that could not be made may have left its file.
       await files.removeSegments((await files.segmentOffsets()).filter((baseOffset) => baseOffset > segment.baseOffset))
       segment.bytes = cut.position

@@ -19,6 +19,8 @@ export interface WriterOptions {
   readonly segments: SegmentList
   readonly isSynced: boolean
   segmentBytesMax(): number
+  /** Where a log without segments begins. */
+  beginsAt(): number
   /** Wall clock, milliseconds. */
   now(): number
   /** The batches are on disk, as durable as asked for; index them and let them be read. */
@@ -125,7 +127,9 @@ export class LogWriter {
     const active = this.#options.segments.active
     const isFull = active !== undefined && active.bytes + batch.bytes.length > this.#options.segmentBytesMax()
     // An empty one begins where the next one would: both would be the same file.
-    if (active === undefined || (active.bytes > 0 && (isFull || this.#mustRoll))) await this.roll(batch.baseOffset)
+    // Of a compacted log the first batch may lie behind where the log begins, and nobody else has what is before it.
+    if (active === undefined) await this.roll(Math.min(batch.baseOffset, this.#options.beginsAt()))
+    else if (active.bytes > 0 && (isFull || this.#mustRoll)) await this.roll(batch.baseOffset)
     const segment = this.#options.segments.active!
     segment.firstAppendAt ??= this.#options.now()
     if (this.#open !== segment) await this.#openFile(segment)

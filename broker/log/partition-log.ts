@@ -72,10 +72,9 @@ export class PartitionLog {
     this.#durableEndOffset = recovered.endOffset
     this.#hot = new HotRing(options.hot)
     this.#segments = new SegmentList({ disk, directory, segments: recovered.segments })
-    const active = this.#segments.active
-    if (active !== undefined && active.bytes > 0) active.firstAppendAt = clock.now()
     this.#writer = new LogWriter({
       segments: this.#segments, isSynced, segmentBytesMax: () => config().segmentBytes, now: () => clock.now(),
+      beginsAt: () => Math.max(this.#durableEndOffset, 0),
       onWritten: (segment, batches) => this.#onWritten(segment, batches),
       onSealed: (segment, endOffset) => this.#keeper.seal(segment, endOffset),
       onFailed: (cause) => this.#onFailed(cause),
@@ -87,8 +86,7 @@ export class PartitionLog {
       onFault: (cause) => options.onFault(cause, 'not tidied'),
       onSyncFailed: (cause) => this.#writer.stop(cause),
     })
-    const parts = { segments: this.#segments, keeper: this.#keeper, hot: this.#hot, producers: this.#written }
-    this.compaction = new LogCompaction({ disk, config, files, ...parts })
+    this.compaction = new LogCompaction({ ...options, ...recovered, files, segments: this.#segments, keeper: this.#keeper, hot: this.#hot })
   }
 
   /** Opens or makes the log. Throws `LogError` where it is not this partition's or damaged, `DiskError` from the disk. */
@@ -319,8 +317,7 @@ export class PartitionLog {
   truncateTo(offset: number): Promise<void> {
     assert(offset >= this.localStartOffset, `truncation to ${offset}, and the disk begins at ${this.localStartOffset}`)
     return this.#change((begun) => truncateLog({ files: this.#files, segments: this.#segments, epochs: this.epochs, offset }, {
-      logStartOffset: this.logStartOffset, hasGaps: this.#keeper.gaps.areKnown,
-      lowerTo: (endOffset) => this.#keeper.lowerTo(endOffset).then(begun),
+      logStartOffset: this.logStartOffset, gaps: this.#keeper.gaps, lowerTo: (endOffset) => this.#keeper.lowerTo(endOffset).then(begun),
     }))
   }
 

@@ -24,6 +24,8 @@ export interface RecoveryOptions {
   readonly directory: string
   readonly files: LogFiles
   readonly indexIntervalBytes: number
+  /** The topic is compacted: where no checkpoint says otherwise, offsets may be missing. */
+  readonly mayHaveGaps: boolean
   /** Wall clock, milliseconds: when producers are taken to have been heard of. */
   readonly now: number
 }
@@ -120,7 +122,9 @@ class Recovery {
     this.#found = found
     this.#sealed = new Map(found.checkpoint?.sealed.map((one) => [one[0], one]))
     this.#epochs = new EpochCache(found.epochs)
-    this.#cleaning = found.checkpoint?.cleaning ?? neverCleaned
+    // Somebody has taken the checkpoint away, to have everything read again.
+    const isUnknown = found.checkpoint === undefined && options.mayHaveGaps
+    this.#cleaning = found.checkpoint?.cleaning ?? { ...neverCleaned, hasGaps: isUnknown }
     this.#endOffset = found.offsets[0]!
   }
 
@@ -259,6 +263,9 @@ class Recovery {
     }
     for (const repair of this.#repairs) await repair()
     this.#epochs.truncateFromEnd(endOffset)
+    const active = this.#segments.at(-1)!
+    // When it was first written to nobody knows: its age counts from now on.
+    if (active.bytes > 0) active.firstAppendAt = this.#options.now
     return {
       segments: this.#segments, producers: this.#producers, epochs: this.#epochs, endOffset, tornBytes: this.#tornBytes, wasClean,
       logStartOffset: checkpoint?.logStartOffset ?? offsets[0]!, cleaning: this.#cleaning,

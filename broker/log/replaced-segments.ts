@@ -3,6 +3,8 @@ import type { Segment } from './segment.ts'
 
 /** Whoever walks along a list of segments from before has so long to get to their files. */
 const heldMs = 10_000
+/** Files that are kept open for them. With more, the oldest go early: a read that meets that begins again. */
+const heldMax = 128
 
 /**
  * Segments that compaction has replaced. Their names are another file's by now, so file and index are kept open for a while: reads
@@ -40,6 +42,7 @@ export class ReplacedSegments {
   add(segments: readonly Segment[]): void {
     const until = this.#clock.monotonic() + heldMs
     for (const segment of segments) this.#held.push({ segment, until })
+    this.#giveBack(this.#held.splice(0, Math.max(this.#held.length - heldMax, 0)))
   }
 
   /** Gives back those whose time is over, or all. */
@@ -47,7 +50,11 @@ export class ReplacedSegments {
     const now = isEnd ? Infinity : this.#clock.monotonic()
     const over = this.#held.filter(({ until }) => until <= now)
     this.#held = this.#held.filter(({ until }) => until > now)
-    for (const { segment } of over) {
+    this.#giveBack(over)
+  }
+
+  #giveBack(held: readonly { readonly segment: Segment }[]): void {
+    for (const { segment } of held) {
       segment.release()
       void segment.close()
     }

@@ -6,7 +6,7 @@
 //     -> the logs part      cut off what the leader does not have, ask again
 //     -> not on its disk    go on behind the object store, or behind the leader's log start where that has nothing
 
-import { allRules, type Rules } from '../cluster/rules.ts'
+import { allRules, type Rules } from '../runtime/rules.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import type { fetchApi } from '../protocol/messages/fetch.ts'
 import type { ReadOf } from '../protocol/schema.ts'

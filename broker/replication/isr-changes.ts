@@ -4,7 +4,7 @@
 import { planIsr, type WantedIsr } from '../cluster/leadership.ts'
 import type { MetadataLog } from '../cluster/metadata-log.ts'
 import type { PartitionChanged } from '../cluster/metadata-record.ts'
-import { allRules, type Rules } from '../cluster/rules.ts'
+import { allRules, type Rules } from '../runtime/rules.ts'
 import { type Clock, sleep } from '../runtime/clock.ts'
 import type { Proposal } from './leader-state.ts'
 import type { LeaderTerm } from './leader-term.ts'

@@ -7,7 +7,7 @@
 // the old one, for the change may not have happened, and the new one, for it may have (KIP-497, KAFKA-12686).
 
 import { inSyncFloor, type PartitionImage } from '../cluster/image.ts'
-import { allRules, type Rules } from '../cluster/rules.ts'
+import { allRules, type Rules } from '../runtime/rules.ts'
 
 export interface FollowerView {
   readonly brokerId: number

@@ -2,7 +2,7 @@
 // in another term, and nothing that waits is carried over (R9, R10).
 
 import { inSyncFloor } from '../cluster/image.ts'
-import { allRules, type Rules } from '../cluster/rules.ts'
+import { allRules, type Rules } from '../runtime/rules.ts'
 import type { Appended } from '../log/partition-log.ts'
 import { failed } from '../log/pending-appends.ts'
 import { ErrorCode } from '../protocol/error-code.ts'

@@ -8,20 +8,23 @@
 // a follower learns it from the leader, always a little late.
 
 import type { PartitionImage } from '../cluster/image.ts'
-import { allRules, type TransactionRule } from '../cluster/rules.ts'
+import { allRules, type TransactionRule } from '../runtime/rules.ts'
 import type { LentBatches } from '../log/hot-ring.ts'
 import type { MarkerRules } from '../log/admission.ts'
 import type { Appended, PartitionLog } from '../log/partition-log.ts'
 import { failed } from '../log/pending-appends.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import type { Uuid } from '../runtime/random.ts'
-import type { AbortedRange, ColdTier, OffsetAndTimestamp } from './cold-tier.ts'
+import type { ColdTier, OffsetAndTimestamp } from './cold-tier.ts'
 import { divergence, type Divergence } from './divergence.ts'
 import { beginTerm } from './leader-state.ts'
 import { LeaderTerm, type TermSurroundings } from './leader-term.ts'
+import type { FollowerRead, PartitionRead, ReadRequest } from './partition-read.ts'
 import { type Deleted, deleteRecords } from './record-deletion.ts'
 import { findMaxTimestamp, findTimestamp } from './time-lookup.ts'
 import { TransactionalAppends } from './transactional-appends.ts'
+
+export type { PartitionRead } from './partition-read.ts'
 
 export interface PartitionOptions {
   readonly topicId: Uuid
@@ -50,45 +53,6 @@ export type Watched = 'committed' | 'stable' | 'written'
 export interface AppendOptions {
   readonly acks: number
   readonly timeoutMs: number
-}
-
-export interface ReadRequest {
-  readonly offset: number
-  readonly bytesMax: number
-  /** One batch is returned even if it is larger than `bytesMax`. */
-  readonly minOneBatch: boolean
-  /** Only what is below the last stable offset, with the transactions that were aborted. */
-  readonly isCommittedOnly: boolean
-  /** Monotonic milliseconds at which an answer is due. */
-  readonly deadline: number
-  /** What the client believes; -1: it does not say. */
-  readonly currentLeaderEpoch: number
-  /** Of the last record that the client has; -1: it does not say. */
-  readonly lastFetchedEpoch: number
-}
-
-/** The same of another broker, which keeps a copy. */
-export interface FollowerRead extends Pick<ReadRequest, 'offset' | 'bytesMax' | 'minOneBatch' | 'currentLeaderEpoch' | 'lastFetchedEpoch'> {
-  readonly brokerId: number
-  /** Of its incarnation. */
-  readonly brokerEpoch: number
-  /** Whether the same request was read for before, and waited for more. */
-  readonly isAgain?: boolean
-}
-
-export interface PartitionRead {
-  readonly errorCode: number
-  readonly highWatermark: number
-  readonly lastStableOffset: number
-  readonly logStartOffset: number
-  readonly buffers: readonly Buffer[]
-  readonly bytes: number
-  /** Gives the memory of `buffers` back, once they were sent or nobody wants them. */
-  release(): void
-  /** Null unless only committed records were asked for. */
-  readonly aborted: readonly AbortedRange[] | null
-  /** Where the client's log and ours part, when they do (KIP-595). */
-  readonly divergingEpoch: { readonly epoch: number; readonly endOffset: number } | undefined
 }
 
 export class Partition {
@@ -345,8 +309,7 @@ export class Partition {
     // What it asked for once says nothing new when it is read for again: it may have left the in-sync replicas since.
     if (request.isAgain !== true) term.fetched({ brokerId, brokerEpoch, offset })
     const read = this.log.read({ offset, endOffset: this.log.durableEndOffset, bytesMax, minOneBatch })
-    const { currentLeaderEpoch, lastFetchedEpoch } = request
-    const local = { ...request, isCommittedOnly: false, deadline: Infinity, currentLeaderEpoch, lastFetchedEpoch }
+    const local = { ...request, isCommittedOnly: false, deadline: Infinity }
     if (read instanceof Promise) return read.then((done) => this.#local(local, done, offset))
     return this.#local(local, read, offset)
   }

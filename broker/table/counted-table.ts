@@ -20,7 +20,8 @@ export function countedTable(table: Table, onCall: (call: TableCall) => void): T
       return table.query(partition, range)
     },
     commit(writes) {
-      onCall({ call: 'commit', about: writes[0] === undefined ? 'nothing' : aboutOf(writes[0].key), items: writes.filter(isWritten).length })
+      const [first] = writes
+      onCall({ call: 'commit', about: first === undefined ? 'other' : aboutOf(first.key), items: writes.filter(isWritten).length })
       return table.commit(writes)
     },
     close: () => table.close(),

@@ -52,7 +52,8 @@ export function planLogStart(state: RetentionState): number {
 
 /**
  * Below which offset local segments may go: all of it is in the manifest, at the epoch in which `head` was read, and is known
- * to be the same here. A follower may have other records at offsets that the tier has, until its leader has told it so.
+ * to be the same here. A follower may have other records at offsets that the tier has, until its leader has told it so. What was
+ * compacted in the object store goes whatever the limits say: consumers would read here what is gone there.
  */
 export function planEviction(state: Omit<RetentionState, 'rows'>): number {
   const { now, config, head, local, isClockTrusted, lastStableOffset } = state
@@ -60,11 +61,13 @@ export function planEviction(state: Omit<RetentionState, 'rows'>): number {
   const retentionBytes = limitOf(config.localRetentionBytes === -2 ? config.retentionBytes : config.localRetentionBytes)
   let bytes = state.localBytes
   let evicted = local[0]?.baseOffset ?? 0
+  const compactedEnd = config.compaction === undefined ? 0 : head.compaction?.cleanedEnd ?? 0
   for (const segment of local) {
     if (segment.endOffset > Math.min(head.tieredEnd, lastStableOffset)) break
     // A timestamp in the future must not keep a copy on disk for ever (KAFKA-20609); nothing is lost by moving on.
     const hasExpired = isClockTrusted && now - Math.min(timestampOf(segment), segment.sealedAt) > retentionMs
-    if (!hasExpired && bytes - segment.bytes < retentionBytes) break
+    const isCompacted = segment.endOffset <= compactedEnd
+    if (!hasExpired && !isCompacted && bytes - segment.bytes < retentionBytes) break
     bytes -= segment.bytes
     evicted = segment.endOffset
   }

@@ -64,6 +64,7 @@ export const tierLimits: TierLimits = {
   compactionGroupBytesMax: 256 * mebibyte,
   compactionDirtyRowsMax: 1000,
   compactionIdleMs: 60_000,
+  compactionIdleMsMin: 5000,
   compactionRetryMs: 30_000,
   compactionRetryMsMax: 3_600_000,
 }

@@ -199,7 +199,10 @@ export class TieredPartition {
 
   /** A pass of compaction where one is due. Takes as long as it takes: minutes, if there is much. Never rejects. */
   async compact(): Promise<void> {
-    if (this.mayCompact) await this.#options.compaction.run()
+    if (!this.mayCompact) return
+    await this.#options.compaction.run()
+    // Consumers see what is left from now on, and not what the disk has still.
+    await this.evict(this.#options.clock.now())
   }
 
   /** Ends the term: stops uploads and compaction; reads that are under way go on. */

@@ -287,6 +287,34 @@ describe('a pass', () => {
   })
 })
 
+test('a log of which everything is read again waits for no marker that compaction has taken', async () => {
+  const world = compacting()
+  const log = await world.openCold()
+  const replicate = async (bytes: Buffer, offset: number) => {
+    const [batch] = [...batchesIn(bytes)]
+    batch!.stamp(offset, 1)
+    assert.equal((await log.replicate(bytes)).errorCode, ErrorCode.NONE)
+  }
+  await replicate(aBatch({ records: 2, hasKeys: true, producerId: 7, isTransactional: true }), 0)
+  await log.roll()
+  await replicate(aMarker({ producerId: 7, isCommit: true }), 2)
+  await fill(log)
+  await settled(log)
+  await log.advanceLogStart(2)
+  for (let pass = 0; pass < 3; pass++) {
+    await compact(world, log)
+    await world.clock.advance(dayMs)
+  }
+  assert.ok((await batchesOf(log)).every(({ isControl }) => !isControl))
+  const before = await recordsIn(log)
+  world.disk.crash()
+  await world.disk.mount().remove(`${segmentDirectory}/checkpoint.json`)
+  const again = await world.openCold()
+  assert.deepEqual(await recordsIn(again), before)
+  assert.equal(again.lastStableOffset(again.endOffset), again.endOffset)
+  await again.close()
+})
+
 describe('a follower of a log that was compacted', () => {
   test('takes it over gaps, after it has met the first one twice, and can be opened again', async () => {
     const leading = compacting()

@@ -155,6 +155,26 @@ test('what was asked before an end is not believed after it', async () => {
   assert.equal(other.isVoid, true, 'who has lost the group may have missed one')
 })
 
+test('who was about to make a group as the transaction ended, and is not its coordinator any more, makes none', async () => {
+  for (const isDeleted of [false, true]) {
+    const world = makeWorld()
+    if (isDeleted) {
+      await commitOne(world, 1)
+      await world.groups.execute<ErrorCode>('g', { kind: 'deleteGroup' })
+    }
+    const rival = again(world)
+    const guard = world.groups.guards.hold('g', 7)
+    await world.groups.look('g')
+    assert.equal(await end(rival), ErrorCode.NONE)
+    assert.equal(await pend(world, 20, {}, guard), ErrorCode.NOT_COORDINATOR)
+    assert.equal(await isStable(again(world)), true)
+    await world.groups.look('g')
+    assert.equal(world.groups.size, 1)
+    world.groups.releaseGuard(guard)
+    assert.equal(world.groups.size, 0, 'what is not there is not kept in memory for longer')
+  }
+})
+
 test('a member is who it says it is, and a producer need not speak of members', async () => {
   const world = makeWorld()
   const joined = await joinConsumers(world, 'A')

@@ -15,7 +15,7 @@ test('who is stopped in the middle of a write answers after it: the write reads 
   }
   const segment = { bytes: 0, acquire: async () => file, release() {} } as unknown as Segment
   const writer = new LogWriter({
-    segments: { active: segment } as unknown as SegmentList, isSynced: true, segmentBytesMax: () => 1 << 20, now: () => 0,
+    segments: { active: segment } as unknown as SegmentList, isSynced: true, segmentBytesMax: () => 1 << 20, beginsAt: () => 0, now: () => 0,
     onWritten: () => done.push('written'), onSealed() {}, onFailed: () => done.push('failed'), onStopped: () => done.push('stopped'),
   })
   writer.add(new RecordBatch(aBatch()))

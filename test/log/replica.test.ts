@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { LogError } from '../../broker/log/log-error.ts'
 import type { PartitionLog } from '../../broker/log/partition-log.ts'
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
+import { RecordBatch } from '../../broker/protocol/record-batch.ts'
 import { aBatch } from '../support/a-batch.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { appendAll, directory, LogWorld, readAll, segmentPath } from './log-world.ts'
@@ -319,3 +320,24 @@ test('a log that is cut after a segment could not be made goes on in the segment
     }
   }
 })
+
+test('a new replica of a compacted log begins where the log does, and not at the first batch that is left', async () => {
+  const world = new LogWorld()
+  const log = await world.open()
+  const batch = new RecordBatch(aBatch({ records: 2, producerId: 5 }))
+  batch.stamp(12, 1)
+  // It is told once that there are gaps, and asks again when that is durable.
+  for (let tries = 0; log.endOffset === 0; tries++) {
+    assert(tries < 5, 'what the leader has is not taken')
+    await log.replicate(batch.bytes)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  await assertBeginsAtZero(log)
+  await log.close()
+  await assertBeginsAtZero(await world.open())
+})
+
+async function assertBeginsAtZero(log: PartitionLog): Promise<void> {
+  assert.deepEqual([log.logStartOffset, log.localStartOffset, log.endOffset], [0, 0, 14])
+  assert.deepEqual((await readAll(log)).map(({ baseOffset }) => baseOffset), [12])
+}

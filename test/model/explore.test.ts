@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type Rule, ruleNames, rulesWithout } from '../../broker/cluster/rules.ts'
+import { type Rule, ruleNames, rulesWithout } from '../../broker/runtime/rules.ts'
 import { noFaults, removals, scenes } from '../../model/bounds.ts'
 import { explore } from '../../model/explore.ts'
 import { type Invariant, invariants } from '../../model/invariants.ts'

@@ -1,7 +1,7 @@
 // Three brokers on a simulated machine, whose table is as far away as a service in a region is.
 
 import assert from 'node:assert/strict'
-import { allRules } from '../../broker/cluster/rules.ts'
+import { allRules } from '../../broker/runtime/rules.ts'
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
 import { createTopicsApi } from '../../broker/protocol/messages/create-topics.ts'
 import { metadataApi } from '../../broker/protocol/messages/metadata.ts'

@@ -5,7 +5,9 @@ import { suite, test } from 'node:test'
 import { MemoryTable } from '../support/memory-table.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
+import { ColdTierView } from '../../broker/tier/cold-tier-view.ts'
 import { TierError } from '../../broker/tier/tier-error.ts'
+import { batch } from './batches.ts'
 import { compactionLimits, CompactionWorld, type CompactionWorldOptions, recordsIn, settings } from './compaction-world.ts'
 import { TroubledStore } from './troubled-store.ts'
 
@@ -117,6 +119,22 @@ suite('a pass over a partition in the object store', () => {
     } as unknown as CompactionWorld['world']['io']
     await assert.rejects(of.compact({ io }), (cause) => cause instanceof TierError && cause.code === 'busy')
     assert.deepEqual(await of.rows(), rows)
+  })
+})
+
+suite('a gap between the tier and the log', () => {
+  test('is said with where the log goes on, and is no sign of a lost manifest', async () => {
+    const of = await openWorld({ shape: { batches: 10 } })
+    const { world } = of
+    const { endOffset } = world.log
+    world.log.seal([batch({ baseOffset: endOffset, timestamps: [1, 2] })], { endOffset: endOffset + 10 })
+    await world.tieredTo(of.partition, endOffset + 10)
+    assert.deepEqual(await world.read(of.partition, endOffset + 2), { kind: 'local', nextOffset: endOffset + 10 })
+    const view = new ColdTierView(of.partition, (error) => {
+      throw error
+    })
+    const range = { offset: endOffset + 5, endOffset: Infinity, bytesMax: 1000, minOneBatch: true, deadline: of.clock.monotonic() + 1000 }
+    assert.deepEqual(await view.read(range), { nextOffset: endOffset + 10 })
   })
 })
 

@@ -153,6 +153,13 @@ suite('eviction of local segments', () => {
     assert.equal(evict({ retentionBytes: -1 }, 40), 0)
   })
 
+  test('what was compacted in the object store leaves the disk, and only where the topic is still compacted', () => {
+    const compaction = { deleteRetentionMs: 0, dirtyRatioMin: 0.5, lagMsMin: 0, lagMsMax: Infinity }
+    const head = { tieredEnd: 40, compaction: { cleanedEnd: 25, passEnd: 0, passNext: 0, horizonMs: -1, passHorizonMs: -1 } }
+    assert.equal(planEviction({ ...stateOf([], segments, { compaction }, head), isClockTrusted: true }), 20)
+    assert.equal(planEviction({ ...stateOf([], segments, {}, head), isClockTrusted: true }), 0)
+  })
+
   test('age counts from the seal where timestamps are of the future, and not at all after the clock has jumped', () => {
     const future = [local(0, { maxTimestamp: now * 2, sealedAt: now - 60 }), local(10)]
     assert.equal(evict({ localRetentionMs: 50 }, 40, future), 10)

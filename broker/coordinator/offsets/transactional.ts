@@ -24,7 +24,9 @@ export function decideTransactionalCommit(group: Group, commit: CommitTransactio
   const { codes, changes } = offsetsOf({ ...commit, retentionMs: undefined }, now)
   const source = { producerId, producerEpoch, coordinatorEpoch }
   const waits = now.rules?.isRemoved('offsets wait for the end of their transaction') !== true
-  const records: GroupRecord[] = changes.map((change) => waits ? { type: 'pendingOffset', ...source, ...change } : { type: 'offset', ...change })
+  const records: GroupRecord[] = changes.map((change) => {
+    return waits ? { type: 'pendingOffset', ...source, ...change } : { type: 'offset', ...change }
+  })
   return { records: [...simpleGroup(group, records, now), ...records], replies: [{ ticket, response: codes }], touched: [] }
 }
 

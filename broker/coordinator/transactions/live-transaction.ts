@@ -6,7 +6,7 @@
 // Commands that arrive while a batch is being written are decided together afterwards, and written together: the partitions of a
 // transaction that come in at once cost one write. Nothing is answered, and nobody is told, before it is in the table.
 
-import { allRules, type Rules } from '../../cluster/rules.ts'
+import { allRules, type Rules } from '../../runtime/rules.ts'
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import { ErrorCode } from '../../protocol/error-code.ts'

@@ -1,6 +1,6 @@
 // The transaction coordinator's door: finds a transactional id, loads it if need be, and hands it what it is asked.
 
-import type { Rules } from '../../cluster/rules.ts'
+import type { Rules } from '../../runtime/rules.ts'
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import type { Random } from '../../runtime/random.ts'

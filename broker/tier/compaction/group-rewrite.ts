@@ -87,7 +87,8 @@ export class GroupRewrite {
     const start = this.#nextOffset
     const groupEnd = rows.at(-1)!.endOffset
     const { limits } = this.#options
-    const builder = new ObjectBuilder({ start, end: groupEnd, now: this.#options.opening.now }, { ...limits, chunkBytes: limits.uploadChunkBytes })
+    const range = { start, end: groupEnd, now: this.#options.opening.now }
+    const builder = new ObjectBuilder(range, { ...limits, chunkBytes: limits.uploadChunkBytes })
     let last: KeptBatch | undefined
     for (;;) {
       this.#waiting ??= await this.#pull()

@@ -15,6 +15,8 @@ import { notCompacted } from './plan.ts'
 export interface PartitionCompactionLimits extends CompactionLimits {
   /** A partition in which nothing has changed is looked at so often, in milliseconds, for what has become old enough. */
   readonly compactionIdleMs: number
+  /** And where it has a shorter lag than that, not more often than so. */
+  readonly compactionIdleMsMin: number
   /** After a pass that failed the next one waits at most so long, and at most twice as long after each further one, in milliseconds. */
   readonly compactionRetryMs: number
   readonly compactionRetryMsMax: number
@@ -45,6 +47,11 @@ interface Idle {
   readonly wallMs: number
   /** Until when that holds; monotonic. */
   readonly until: number
+}
+
+/** Until what was too young to be compacted, or to be compacted for that alone, may be old enough, in milliseconds. */
+function idleMs({ lagMsMin, lagMsMax }: CompactionConfig, { compactionIdleMs, compactionIdleMsMin }: PartitionCompactionLimits): number {
+  return Math.max(compactionIdleMsMin, Math.min(compactionIdleMs, lagMsMin === 0 ? Infinity : lagMsMin, lagMsMax))
 }
 
 export class PartitionCompaction {
@@ -104,7 +111,8 @@ export class PartitionCompaction {
       } else if (head !== undefined) {
         const { tieredEnd, generation } = head
         this.#idle = {
-          tieredEnd, generation, settings: JSON.stringify(settings), wallMs: clock.now(), until: clock.monotonic() + limits.compactionIdleMs,
+          tieredEnd, generation, settings: JSON.stringify(settings), wallMs: clock.now(),
+          until: clock.monotonic() + idleMs(settings, limits),
         }
       }
     } catch (cause) {

@@ -90,7 +90,8 @@ function writesOf({ id }: Manifest, { inputs, outputs, intents, now }: Swap): Wr
 
 /** New rows stand for the very offsets that the old ones stood for. */
 function checkCover(inputs: readonly TieredSegment[], outputs: readonly TieredSegment[]): void {
-  const isWhole = (rows: readonly TieredSegment[]) => rows.every((row, index) => index === 0 || row.baseOffset === rows[index - 1]!.endOffset)
+  const isWhole = (rows: readonly TieredSegment[]) =>
+    rows.every((row, index) => index === 0 || row.baseOffset === rows[index - 1]!.endOffset)
   const isSame = outputs.length > 0 && isWhole(inputs) && isWhole(outputs) &&
     inputs[0]!.baseOffset === outputs[0]!.baseOffset && inputs.at(-1)!.endOffset === outputs.at(-1)!.endOffset
   if (!isSame) throw new TierError('damaged', `rows [${rangeOf(inputs)}) would be replaced by [${rangeOf(outputs)})`)

@@ -1,5 +1,5 @@
-// The rules that keep an acknowledged record, and transactions whole, each with what is lost without it. They are here by name so that a test can
-// take one away and see that the checkers notice (docs/invariants.md, model/); a broker always keeps all of them.
+// The rules that keep an acknowledged record, and transactions whole, each with what is lost without it. They are here by name so
+// that a test can take one away and see that the checkers notice (docs/invariants.md, model/); a broker always keeps all of them.
 
 export type Rule =
   /** A replica leaves the set that the high watermark waits for only once the metadata log says so. */
