@@ -129,6 +129,7 @@ test('a timeout that cannot be written is tried again', async () => {
   assert.deepEqual(world.brokers.heard, [])
   await world.clock.advance(2_000)
   assert.deepEqual(world.brokers.heard, ['orders/0: abort 100/1 v2 by 0'])
+  assert.equal(world.transactions.timeoutCount, 1)
 })
 
 test('that all were told is not forgotten over a write that fails beside it', async () => {

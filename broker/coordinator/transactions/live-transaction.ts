@@ -34,6 +34,7 @@ export interface LiveTransactionOptions {
   tell(ending: Ending, told: () => void): void
   /** Nobody is told any more: this broker has lost the id. */
   hush(transactionalId: string): void
+  /** An open transaction is aborted because its time is over. */
   onTimeout(): void
   /** This one must be loaded again before anybody asks it anything; and soon, where it was in the middle of something. */
   onDropped(live: LiveTransaction, isInMiddle: boolean): void
@@ -232,6 +233,7 @@ export class LiveTransaction {
       else if (response !== ErrorCode.CONCURRENT_TRANSACTIONS || !this.#wait(ticket, queued)) this.#answer(ticket, response)
     }
     if (draft === undefined || !isPreparing(draft)) this.#waitNoLonger()
+    else if (before !== undefined && isOpen(before) && queued.some(({ command }) => command.kind === 'timeout')) this.#options.onTimeout()
     this.#followUp(before)
   }
 
@@ -297,7 +299,7 @@ export class LiveTransaction {
     this.#timer?.cancel()
     this.#timer = undefined
     if (this.#isDropped) return
-    const { clock, limits, onTimeout } = this.#options
+    const { clock, limits } = this.#options
     const now = clock.monotonic()
     const after = (at: number, run: () => void) => {
       this.#timer = clock.after(Math.min(Math.max(at, this.#retryAt) - now, 2 ** 31 - 1), run)
@@ -307,7 +309,6 @@ export class LiveTransaction {
       after(deadline.at, () => {
         if (this.#deadline !== deadline) return
         if (clock.monotonic() < deadline.at) return this.#arm()
-        onTimeout()
         this.note({ kind: 'timeout', startedAt: deadline.startedAt })
       })
     } else if (!this.#isSettled) {

@@ -69,7 +69,7 @@ export const defaultTransactionLimits: TransactionLimits = {
   loadWaitMs: 5_000,
   patienceMs: { alone: 100, besideOthers: 10 },
   retryMs: 1_000,
-  loadsMax: 8,
+  loadsMax: 16,
   sweepEveryMs: 60_000,
   sweepAgainMs: 5_000,
   settleAfterMs: 5_000,

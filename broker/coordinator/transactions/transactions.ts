@@ -88,7 +88,7 @@ export class Transactions {
 
   /** Looks through the table now and then, from now on. */
   start(): void {
-    this.#sweepIn(0)
+    this.#sweepIn(0, this.#options.limits.sweepAgainMs)
   }
 
   /** Requests that wait are refused, timers end. What is being written or told is left to end as it will. */
@@ -273,10 +273,11 @@ export class Transactions {
   async sweep(): Promise<boolean> {
     if (this.#isSweeping) return false
     this.#isSweeping = true
-    const { limits } = this.#options
+    const { clock, limits, settings } = this.#options
     try {
+      const expired = clock.now() - settings().idExpirationMs
       for (const live of [...this.#live.values()]) {
-        live.note({ kind: 'expire' })
+        if (live.transaction !== undefined && live.transaction.changedAt <= expired) live.note({ kind: 'expire' })
         if (live.isIdle(limits.idleMs)) this.#forget(live)
       }
       let isWhole = true
