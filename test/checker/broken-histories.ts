@@ -50,10 +50,13 @@ const polls = (history: MutableHistory, log: Mutable<FinalLog>): Mutable<Poll>[]
 const listings = (history: MutableHistory, log: Mutable<FinalLog>, which: Listing['which']): Mutable<Listing>[] =>
   history.listings.filter((one) => keyOf(one) === keyOf(log) && one.which === which)
 
-/** The last look at a committed offset, after at least two commits that were acknowledged. */
+/** The last look at a committed offset of a group that commits without transactions, after at least two acknowledged commits. */
 function look(history: MutableHistory): { readonly seen: Mutable<OffsetCall>; readonly commits: Mutable<OffsetCall>[] } {
-  const seen = the(history.offsets.findLast(({ kind, outcome }) => kind === 'fetch' && outcome === 'ok'))
-  const commits = history.offsets.slice(0, history.offsets.indexOf(seen)).filter(({ kind, outcome }) => kind === 'commit' && outcome === 'ok')
+  const committed = history.offsets.filter(({ kind, outcome }) => kind === 'commit' && outcome === 'ok')
+  const isSame = (one: OffsetCall, other: OffsetCall) => one.group === other.group && one.partition === other.partition
+  const looks = history.offsets.filter(({ kind, outcome }) => kind === 'fetch' && outcome === 'ok')
+  const seen = the(looks.findLast((one) => committed.some((commit) => isSame(commit, one))))
+  const commits = history.offsets.slice(0, history.offsets.indexOf(seen)).filter((one) => committed.includes(one) && isSame(one, seen))
   return { seen, commits }
 }
 
