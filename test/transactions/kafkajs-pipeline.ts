@@ -41,7 +41,9 @@ async function transform(lane: Lane, { partition, offsets }: { readonly partitio
   // In another partition than the last one, so that there are always two.
   const end = { partition: (messages.at(-1)!.partition + 1) % outputPartitions, value: `${token} ${size - 1} ${size} -` }
   const transaction = await lane.producer.transaction()
-  await transaction.send({ topic: output, messages: [...messages, end] })
+  // A send to several leaders is repeated by leader: where a partition changes hands in between, kafkajs sends its records to both,
+  // or to neither (sendMessages.js, responsePerBroker). What goes to one partition alone is sent once.
+  for (const message of [...messages, end]) await transaction.send({ topic: output, messages: [message] })
   const next = offsets.at(-1)! + 1
   await transaction.sendOffsets({ consumerGroupId: group, topics: [{ topic: input, partitions: [{ partition, offset: String(next) }] }] })
   if (lane.count % abortEvery === 0) {
