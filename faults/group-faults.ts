@@ -165,7 +165,9 @@ export const groupFaults: readonly Fault[] = [
       const admin = await WireClient.connect(cluster.observed[0]!, 'admin')
       await admin.call(deleteTopicsApi, { topics: [{ name: null, topicId: old.topicId }], topicNames: [], timeoutMs: 10_000 })
       admin.close()
-      const made = { ...old, topicId: await makeTopic(cluster.observed, { ...wanted, replicas: 2 }) }
+      // Not left to the brokers: one that was killed a moment ago is not known to be dead yet, and of two replicas one would be there.
+      const brokerIds = [1, 2, 3].filter((id) => id !== follower)
+      const made = { ...old, topicId: await makeTopic(cluster.observed, { ...wanted, brokerIds }) }
       await write(reach, made, ['new:0', 'new:1', 'new:2'])
       const stale = readdirSync(cluster.diskPath(follower), { recursive: true }).filter((path) => String(path).includes(old.topicId))
       return {

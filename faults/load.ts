@@ -124,17 +124,20 @@ export interface WantedTopic {
   readonly name: string
   readonly partitions: number
   readonly configs: readonly { readonly name: string; readonly value: string }[]
-  /** As many as there are brokers, where not given. */
-  readonly replicas?: number
+  /** Who has the replicas of every partition; not given: all brokers. */
+  readonly brokerIds?: readonly number[]
 }
 
 /** Tries again while the brokers have not heard of each other. */
-export async function makeTopic(bootstrap: readonly string[], { name, partitions: numPartitions, configs, replicas = -1 }: WantedTopic): Promise<string> {
+export async function makeTopic(bootstrap: readonly string[], { name, partitions, configs, brokerIds }: WantedTopic): Promise<string> {
   const wire = await WireClient.connect(bootstrap[0]!, 'admin')
+  const placed = brokerIds === undefined
+    ? { numPartitions: partitions, assignments: [] }
+    : { numPartitions: -1, assignments: Array.from({ length: partitions }, (_, partitionIndex) => ({ partitionIndex, brokerIds })) }
   try {
     for (const until = performance.now() + stopMsMax; ; await sleep(100)) {
       const { topics: [made] } = await wire.call(createTopicsApi, {
-        topics: [{ name, numPartitions, replicationFactor: replicas, assignments: [], configs }], timeoutMs: 10_000,
+        topics: [{ name, replicationFactor: -1, ...placed, configs }], timeoutMs: 10_000,
       })
       if (made?.errorCode === ErrorCode.NONE) return made.topicId
       if (made?.errorCode !== ErrorCode.INVALID_REPLICATION_FACTOR || performance.now() > until) {
