@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import type { ListedObject } from '../objects/object-store.ts'
 import type { Uuid } from '../runtime/random.ts'
+import { WorkerCalls } from '../runtime/worker-calls.ts'
 import type {
   CompactionCounts, CompactionGroup, CompactionOpening, FilledObject, LearntKeys, ObjectToStore,
 } from './compaction/compaction-io.ts'
@@ -24,22 +25,15 @@ export interface TierWorkerOptions extends TierWorkerData {
   onDeath(cause: Error): void
 }
 
-interface Outstanding {
-  readonly resolve: (value: unknown) => void
-  readonly reject: (cause: Error) => void
-}
-
 /** The tier's I/O in a thread of its own; this is the broker's side of it. */
 export class TierWorkerClient implements TierIo {
   readonly #options: TierWorkerOptions
   readonly #worker: Worker
+  readonly #calls: WorkerCalls
   readonly #ended: Promise<void>
   readonly #opened = Promise.withResolvers<void>()
-  readonly #outstanding = new Map<number, Outstanding>()
-  #lastId = 0
   #isOpen = false
   #isClosing = false
-  #death: TierError | undefined
 
   private constructor(options: TierWorkerOptions) {
     const { store, createMissing = false, cacheDirectory, limits } = options
@@ -47,7 +41,7 @@ export class TierWorkerClient implements TierIo {
     // The same ending as this file's own: `.ts` from source, `.js` in the published package.
     const entry = options.entry ?? new URL(import.meta.url.replace(/tier-worker-client(\.\w+)$/, 'tier-worker$1'))
     this.#worker = new Worker(entry, { workerData: { store, createMissing, cacheDirectory, limits } satisfies TierWorkerData })
-    this.#worker.unref()
+    this.#calls = new WorkerCalls(this.#worker)
     this.#worker.on('message', (message: FromTierWorker) => this.#hear(message))
     this.#worker.on('error', (cause) => this.#die(new TierError('stopped', 'the thread of the tier failed', cause)))
     this.#ended = new Promise((resolve) => {
@@ -70,7 +64,7 @@ export class TierWorkerClient implements TierIo {
 
   async upload(job: UploadJob, signal?: AbortSignal): Promise<UploadedObject> {
     if (signal?.aborted) throw new TierError('away', 'the upload was stopped')
-    const id = ++this.#lastId
+    const id = this.#calls.nextId()
     const abort = () => this.#worker.postMessage({ abort: id } satisfies ToTierWorker)
     signal?.addEventListener('abort', abort)
     try {
@@ -142,43 +136,31 @@ export class TierWorkerClient implements TierIo {
   async close(): Promise<void> {
     this.#isClosing = true
     this.#worker.ref()
-    if (this.#death === undefined) this.#worker.postMessage('close' satisfies ToTierWorker)
+    if (!this.#calls.isDead) this.#worker.postMessage('close' satisfies ToTierWorker)
     await this.#ended
   }
 
   /** Left to this thread's collector, buffers that the other one made would bring a full collection every 64 MiB. */
   #giveBack(give: ArrayBuffer): void {
-    if (this.#death === undefined && give.byteLength > 0) this.#worker.postMessage({ give } satisfies ToTierWorker, [give])
+    if (!this.#calls.isDead && give.byteLength > 0) this.#worker.postMessage({ give } satisfies ToTierWorker, [give])
   }
 
-  async #call<T>(call: TierIoCall, args: readonly unknown[], id = ++this.#lastId): Promise<T> {
-    if (this.#death !== undefined) throw this.#death
+  async #call<T>(call: TierIoCall, args: readonly unknown[], id?: number): Promise<T> {
     const { callsMax } = this.#options
-    if (this.#outstanding.size >= callsMax) throw new TierError('busy', `${callsMax} calls are under way`)
-    // An answer that is owed keeps the process alive; an idle thread does not.
-    if (this.#outstanding.size === 0) this.#worker.ref()
-    const answer = new Promise((resolve, reject) => this.#outstanding.set(id, { resolve, reject }))
-    this.#worker.postMessage({ id, call, args } satisfies ToTierWorker)
-    return (await answer) as T
+    if (!this.#calls.isDead && this.#calls.size >= callsMax) throw new TierError('busy', `${callsMax} calls are under way`)
+    return this.#calls.call(call, args, id)
   }
 
   #hear(message: FromTierWorker): void {
     if (message === 'opened') return this.#opened.resolve()
     if ('fault' in message) return this.#options.onFault(message.fault)
-    const outstanding = this.#outstanding.get(message.id)
-    this.#outstanding.delete(message.id)
-    if (this.#outstanding.size === 0) this.#worker.unref()
-    if ('error' in message) outstanding?.reject(new TierError(message.error.code, message.error.message))
-    else outstanding?.resolve(message.value)
+    this.#calls.settle(message, (error) => new TierError(error.code, error.message))
   }
 
   #die(cause: TierError): void {
-    if (this.#death !== undefined) return
-    this.#death = cause
+    if (!this.#calls.die(cause)) return
     this.#opened.reject(cause)
     this.#opened.promise.catch(() => {})
-    for (const { reject } of this.#outstanding.values()) reject(cause)
-    this.#outstanding.clear()
     if (this.#isOpen && !this.#isClosing) this.#options.onDeath(cause)
   }
 }

@@ -10,15 +10,14 @@
 //                     { fault }            something failed that costs speed only
 
 import type { ObjectStoreAddress } from '../objects/open-object-store.ts'
+import type { WorkerCall } from '../runtime/worker-calls.ts'
 import type { TierErrorCode } from './tier-error.ts'
 import type { TierIo, TierIoLimits } from './tier-io.ts'
 
 export type TierIoCall = Exclude<keyof TierIo, 'close'>
 
-export interface CallMessage {
-  readonly id: number
+export interface CallMessage extends WorkerCall {
   readonly call: TierIoCall
-  readonly args: readonly unknown[]
 }
 
 export type ToTierWorker = CallMessage | { readonly abort: number } | { readonly give: ArrayBuffer } | 'close'
