@@ -5,11 +5,10 @@ import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { randomId } from './member-id.ts'
 import { newUuid, type Random, type Uuid } from '../runtime/random.ts'
-import { TimeoutError, withTimeout } from '../runtime/timeout.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import { type Table, TableError } from '../table/table.ts'
 import type { ConsumerMember } from './consumer/consumer-group.ts'
-import { type CoordinatorDirectory, coordinatorShards, shardOf } from './directory.ts'
+import type { CoordinatorDirectory } from './directory.ts'
 import type { Group } from './group.ts'
 import type { EndTransaction } from './offsets/transactional.ts'
 import { canBeStored, type Head } from './group-items.ts'
@@ -17,6 +16,8 @@ import type { GroupLimits, GroupSettings } from './group-settings.ts'
 import { GroupStore } from './group-store.ts'
 import { type Ask, LiveGroup } from './live-group.ts'
 import { type ListedGroup, listed, listedHead } from './listed-group.ts'
+import { Loads } from './loads.ts'
+import { OwnShards } from './own-shards.ts'
 import { subscribedTopicsOf } from './consumer/subscriptions.ts'
 import { type TransactionGuard, TransactionGuards } from './transaction-guards.ts'
 import type { Topics } from './topics.ts'
@@ -40,12 +41,15 @@ export class Groups {
   readonly guards = new TransactionGuards()
   readonly #store: GroupStore
   readonly #live = new Map<string, LiveGroup>()
-  readonly #loading = new Map<string, Promise<LiveGroup | ErrorCode>>()
+  readonly #own: OwnShards
+  readonly #loading: Loads<LiveGroup>
   #sweepTimer: Timer | undefined
   #isClosed = false
 
   constructor(options: GroupsOptions) {
     this.#options = options
+    this.#own = new OwnShards(options.directory, 'group')
+    this.#loading = new Loads({ clock: options.clock, waitMs: options.limits.loadWaitMs })
     const subscribedBy = (members: readonly ConsumerMember[]) => subscribedTopicsOf(members, options.topics)
     this.#store = new GroupStore({ table: options.table, brokerId: options.directory.brokerId, subscribedBy })
     options.topics.onChange((deleted) => this.#forgetTopics(deleted))
@@ -132,7 +136,7 @@ export class Groups {
 
   /** All groups that this broker coordinates: those in memory as they are, the others as they were stored. */
   async list(): Promise<readonly ListedGroup[] | ErrorCode> {
-    const shards = this.#ownShards()
+    const shards = this.#own.all()
     try {
       const heads = (await Promise.all(shards.map((shard) => this.#store.list(shard)))).flat()
       const found = new Map<string, ListedGroup>()
@@ -150,45 +154,20 @@ export class Groups {
 
   /** Drops groups that other brokers own by now: they would learn it from their next write, their clients sooner from this. */
   releaseForeign(): void {
-    this.guards.lost((groupId) => !this.#isOwn(shardOf(groupId)))
-    for (const [groupId, live] of [...this.#live]) if (!this.#isOwn(shardOf(groupId))) live.drop(ErrorCode.NOT_COORDINATOR)
-  }
-
-  #isOwn(shard: number): boolean {
-    const { directory } = this.#options
-    const owner = directory.ownerOf('group', shard)
-    return typeof owner !== 'number' && owner.nodeId === directory.brokerId
-  }
-
-  #ownShards(): number[] {
-    return Array.from({ length: coordinatorShards }, (_, shard) => shard).filter((shard) => this.#isOwn(shard))
+    this.guards.lost((groupId) => !this.#own.hold(groupId))
+    for (const [groupId, live] of [...this.#live]) if (!this.#own.hold(groupId)) live.drop(ErrorCode.NOT_COORDINATOR)
   }
 
   async #find(groupId: string): Promise<LiveGroup | ErrorCode> {
     if (this.#isClosed) return ErrorCode.COORDINATOR_NOT_AVAILABLE
     if (!canBeStored(groupId)) return ErrorCode.INVALID_GROUP_ID
-    if (!this.#isOwn(shardOf(groupId))) {
+    if (!this.#own.hold(groupId)) {
       this.#live.get(groupId)?.drop(ErrorCode.NOT_COORDINATOR)
       return ErrorCode.NOT_COORDINATOR
     }
     const live = this.#live.get(groupId)
     if (live !== undefined) return live
-    const { clock, limits } = this.#options
-    try {
-      return await withTimeout({ clock, timeoutMs: limits.loadWaitMs }, () => this.#load(groupId))
-    } catch (error) {
-      if (error instanceof TimeoutError) return ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
-      throw error
-    }
-  }
-
-  /** Everybody who asks for a group while it is loaded waits for the same load. */
-  #load(groupId: string): Promise<LiveGroup | ErrorCode> {
-    const running = this.#loading.get(groupId)
-    if (running !== undefined) return running
-    const load = this.#loadNow(groupId).finally(() => this.#loading.delete(groupId))
-    this.#loading.set(groupId, load)
-    return load
+    return this.#loading.wait(groupId, () => this.#loadNow(groupId))
   }
 
   async #loadNow(groupId: string): Promise<LiveGroup | ErrorCode> {
@@ -197,7 +176,7 @@ export class Groups {
     try {
       const loaded = await this.#store.load(groupId)
       // One that moved meanwhile would live on here, and its timers end the sessions of members that its new owner serves.
-      if (loaded === undefined || !this.#isOwn(shardOf(groupId))) return ErrorCode.NOT_COORDINATOR
+      if (loaded === undefined || !this.#own.hold(groupId)) return ErrorCode.NOT_COORDINATOR
       if (this.#isClosed) return ErrorCode.COORDINATOR_NOT_AVAILABLE
       const onDropped = (dropped: LiveGroup) => {
         this.guards.lost((lost) => lost === groupId)
@@ -240,7 +219,7 @@ export class Groups {
       else if (live.group.membership !== undefined) live.tell({ kind: 'expireOffsets' })
     }
     try {
-      for (const shard of this.#ownShards()) {
+      for (const shard of this.#own.all()) {
         const heads = await this.#store.list(shard)
         const pending = heads.filter(({ groupId }) => !this.#live.has(groupId))
         for (let start = 0; start < pending.length; start += limits.loadsMax) {

@@ -4,10 +4,11 @@ import type { TransactionRules } from '../../log/transaction-rules.ts'
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import type { Random } from '../../runtime/random.ts'
-import { TimeoutError, withTimeout } from '../../runtime/timeout.ts'
 import { ErrorCode } from '../../protocol/error-code.ts'
 import { type Table, TableError } from '../../table/table.ts'
-import { type CoordinatorDirectory, coordinatorShards, shardOf } from '../directory.ts'
+import type { CoordinatorDirectory } from '../directory.ts'
+import { Loads } from '../loads.ts'
+import { OwnShards } from '../own-shards.ts'
 import type { Topics } from '../topics.ts'
 import type { Audience } from './ending.ts'
 import { type Ask, LiveTransaction } from './live-transaction.ts'
@@ -42,7 +43,8 @@ export class Transactions {
   readonly #store: TransactionStore
   readonly #telling: Telling
   readonly #live = new Map<string, LiveTransaction>()
-  readonly #loading = new Map<string, Promise<LiveTransaction | ErrorCode>>()
+  readonly #own: OwnShards
+  readonly #loading: Loads<LiveTransaction>
   /** Lost in the middle of something, and still this broker's: they are loaded again, each after a while. */
   readonly #reloads = new Map<string, Timer>()
   #sweepTimer: Timer | undefined
@@ -52,6 +54,8 @@ export class Transactions {
 
   constructor(options: TransactionsOptions) {
     this.#options = options
+    this.#own = new OwnShards(options.directory, 'transaction')
+    this.#loading = new Loads({ clock: options.clock, waitMs: options.limits.loadWaitMs })
     const { table, clock, random, logger, audience, directory: { brokerId }, limits } = options
     this.#store = new TransactionStore({ table, brokerId, bytesMax: limits.bytesMax })
     this.#telling = new Telling({
@@ -128,7 +132,7 @@ export class Transactions {
   /** All that this broker coordinates: those in memory as they are, the others as they were stored. */
   async list(): Promise<readonly Transaction[] | ErrorCode> {
     try {
-      const listed = (await Promise.all(this.#ownShards().map((shard) => this.#store.list(shard)))).flat()
+      const listed = (await Promise.all(this.#own.all().map((shard) => this.#store.list(shard)))).flat()
       const found = new Map<string, Transaction>()
       for (const { transactionalId, item } of listed) {
         const transaction = transactionOf(transactionalId, item)
@@ -148,46 +152,21 @@ export class Transactions {
   /** Other brokers come and go: lets go of what they own by now, and looks after what is this one's. */
   ownersChanged(): void {
     for (const [transactionalId, live] of [...this.#live]) {
-      if (!this.#isOwn(shardOf(transactionalId))) live.drop(ErrorCode.NOT_COORDINATOR)
+      if (!this.#own.hold(transactionalId)) live.drop(ErrorCode.NOT_COORDINATOR)
     }
     this.#sweepIn(0, this.#options.limits.sweepAgainMs)
-  }
-
-  #isOwn(shard: number): boolean {
-    const { directory } = this.#options
-    const owner = directory.ownerOf('transaction', shard)
-    return typeof owner !== 'number' && owner.nodeId === directory.brokerId
-  }
-
-  #ownShards(): number[] {
-    return Array.from({ length: coordinatorShards }, (_, shard) => shard).filter((shard) => this.#isOwn(shard))
   }
 
   async #find(transactionalId: string): Promise<LiveTransaction | ErrorCode> {
     if (this.#isClosed) return ErrorCode.COORDINATOR_NOT_AVAILABLE
     if (!canBeTransactionalId(transactionalId)) return ErrorCode.INVALID_REQUEST
-    if (!this.#isOwn(shardOf(transactionalId))) {
+    if (!this.#own.hold(transactionalId)) {
       this.#live.get(transactionalId)?.drop(ErrorCode.NOT_COORDINATOR)
       return ErrorCode.NOT_COORDINATOR
     }
     const live = this.#live.get(transactionalId)
     if (live !== undefined) return live
-    const { clock, limits } = this.#options
-    try {
-      return await withTimeout({ clock, timeoutMs: limits.loadWaitMs }, () => this.#load(transactionalId))
-    } catch (error) {
-      if (error instanceof TimeoutError) return ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
-      throw error
-    }
-  }
-
-  /** Everybody who asks for an id while it is loaded waits for the same load. */
-  #load(transactionalId: string): Promise<LiveTransaction | ErrorCode> {
-    const running = this.#loading.get(transactionalId)
-    if (running !== undefined) return running
-    const load = this.#loadNow(transactionalId).finally(() => this.#loading.delete(transactionalId))
-    this.#loading.set(transactionalId, load)
-    return load
+    return this.#loading.wait(transactionalId, () => this.#loadNow(transactionalId))
   }
 
   async #loadNow(transactionalId: string): Promise<LiveTransaction | ErrorCode> {
@@ -196,7 +175,7 @@ export class Transactions {
     try {
       const loaded = await this.#store.load(transactionalId)
       // One that moved meanwhile would live on here, beside its new owner.
-      if (loaded === undefined || !this.#isOwn(shardOf(transactionalId))) return ErrorCode.NOT_COORDINATOR
+      if (loaded === undefined || !this.#own.hold(transactionalId)) return ErrorCode.NOT_COORDINATOR
       if (this.#isClosed) return ErrorCode.COORDINATOR_NOT_AVAILABLE
       const live = this.#opened(transactionalId, loaded)
       this.#live.set(transactionalId, live)
@@ -241,7 +220,7 @@ export class Transactions {
 
   /** It may have been open, or being ended, and nobody else looks after that as long as it is this broker's. */
   #reloadSoon(transactionalId: string): void {
-    if (this.#isClosed || this.#reloads.has(transactionalId) || !this.#isOwn(shardOf(transactionalId))) return
+    if (this.#isClosed || this.#reloads.has(transactionalId) || !this.#own.hold(transactionalId)) return
     const { clock, limits, logger } = this.#options
     this.#reloads.set(transactionalId, clock.after(limits.retryMs, () => {
       this.#reloads.delete(transactionalId)
@@ -281,7 +260,7 @@ export class Transactions {
         if (live.isIdle(limits.idleMs)) this.#forget(live)
       }
       let isWhole = true
-      for (const shard of this.#ownShards()) isWhole = await this.#sweepShard(shard) && isWhole
+      for (const shard of this.#own.all()) isWhole = await this.#sweepShard(shard) && isWhole
       return isWhole
     } catch (error) {
       if (!(error instanceof TableError)) throw error
