@@ -7,6 +7,7 @@ import { failed } from '../log/pending-appends.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import type { AppendOptions, Partition } from '../replication/partition.ts'
 import type { TransactionalBatch } from '../replication/transactional-appends.ts'
+import { enlistedCode } from './enlisted-code.ts'
 import type { PartitionContext } from './partition-context.ts'
 
 export interface Transactional extends AppendOptions {
@@ -42,18 +43,7 @@ export function appendTransactional(
   })
 }
 
-/** What a coordinator answered, in codes that producers of this version do the right thing about, as Kafka translates them. */
+/** What a transaction's coordinator answered, as producers of this version are told. */
 export function producedCode(code: ErrorCode, version: number): ErrorCode {
-  switch (code) {
-    case ErrorCode.COORDINATOR_LOAD_IN_PROGRESS:
-    case ErrorCode.COORDINATOR_NOT_AVAILABLE:
-    case ErrorCode.NOT_COORDINATOR:
-    case ErrorCode.NETWORK_EXCEPTION:
-      // Every producer sends the batch again, and none asks for the partition's leader because of it.
-      return ErrorCode.NOT_ENOUGH_REPLICAS
-    case ErrorCode.CONCURRENT_TRANSACTIONS: return version >= enlistsSince ? code : ErrorCode.NOT_ENOUGH_REPLICAS
-    case ErrorCode.TRANSACTION_ABORTABLE: return version >= abortableSince ? code : ErrorCode.INVALID_TXN_STATE
-    case ErrorCode.PRODUCER_FENCED: return ErrorCode.INVALID_PRODUCER_EPOCH
-    default: return code
-  }
+  return enlistedCode(code, { version, enlistsSince, abortableSince, again: ErrorCode.NOT_ENOUGH_REPLICAS })
 }

@@ -6,12 +6,13 @@
 //   v2  leader epochs (KIP-320)     v3  the member that they are committed for, which is fenced as in OffsetCommit (KIP-447)
 //   v4  TRANSACTION_ABORTABLE       v5  no AddOffsetsToTxn before
 
-import type { AddedGroup, Enlister } from '../coordinator/enlister.ts'
+import type { Enlister } from '../coordinator/enlister.ts'
 import type { Groups } from '../coordinator/groups.ts'
 import type { CommitAnswer, OffsetToCommit } from '../coordinator/offsets/commit.ts'
 import type { Topic } from '../coordinator/topics.ts'
 import { ErrorCode } from '../protocol/error-code.ts'
 import { txnOffsetCommitApi, type TxnOffsetCommitRequest, type TxnOffsetCommitResponse } from '../protocol/messages/txn-offset-commit.ts'
+import { enlistedCode } from './enlisted-code.ts'
 import type { HandlerOf } from './handler.ts'
 
 /** The first version whose clients make the group part of the transaction by this. */
@@ -52,7 +53,8 @@ async function commit(groups: Groups, enlister: Pick<Enlister, 'group'>, { reque
     if (typeof group === 'number') return group
     const transaction = { transactionalId, producerId, producerEpoch, verifyOnly: version < enlistsSince }
     const added = await enlister.group(transaction, groupId)
-    const code = committedCode(added, version)
+    const again = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+    const code = enlistedCode(added.errorCode, { version, enlistsSince, abortableSince, again })
     if (code !== ErrorCode.NONE) return code
     const { coordinatorEpoch } = added
     return await groups.execute<CommitAnswer>(groupId, {
@@ -60,21 +62,6 @@ async function commit(groups: Groups, enlister: Pick<Enlister, 'group'>, { reque
     })
   } finally {
     groups.releaseGuard(guard)
-  }
-}
-
-/** What a transaction's coordinator answered, in codes that clients of this version do the right thing about. */
-function committedCode({ errorCode }: AddedGroup, version: number): ErrorCode {
-  switch (errorCode) {
-    case ErrorCode.NOT_COORDINATOR:
-    case ErrorCode.COORDINATOR_NOT_AVAILABLE:
-    case ErrorCode.NETWORK_EXCEPTION:
-      // The client is to ask once more, and it has the right coordinator: that of the group.
-      return ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
-    case ErrorCode.CONCURRENT_TRANSACTIONS: return version >= enlistsSince ? errorCode : ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
-    case ErrorCode.TRANSACTION_ABORTABLE: return version >= abortableSince ? errorCode : ErrorCode.INVALID_TXN_STATE
-    case ErrorCode.PRODUCER_FENCED: return ErrorCode.INVALID_PRODUCER_EPOCH
-    default: return errorCode
   }
 }
 
