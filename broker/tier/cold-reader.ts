@@ -7,6 +7,7 @@ import type { Budget } from '../runtime/budget.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { ColdPace } from './cold-pace.ts'
 import type { Manifest } from './manifest.ts'
+import { distinctAborted } from './object-sections.ts'
 import { TierError, tierErrorOf } from './tier-error.ts'
 import type { SegmentBatches, TierIo } from './tier-io.ts'
 import type { TieredSegment } from './tiered-segment.ts'
@@ -99,7 +100,7 @@ export class ColdReader {
     const { batches, releases, offset: nextOffset } = reading
     if (batches.length === 0) return { kind: 'pending' }
     const bytes = batches.reduce((total, one) => total + one.length, 0)
-    const aborted = distinct(reading.aborted)
+    const aborted = distinctAborted(reading.aborted)
     return { kind: 'batches', batches: [...batches], bytes, nextOffset, aborted, release: releaseAll([...releases]) }
   }
 
@@ -192,9 +193,4 @@ function releaseAll(releases: readonly (() => void)[]): () => void {
   return () => {
     for (const release of releases) release()
   }
-}
-
-/** A transaction that spans two segments is listed in both. */
-function distinct(aborted: readonly AbortedTransaction[]): AbortedTransaction[] {
-  return [...new Map(aborted.map((one) => [`${one.producerId}/${one.firstOffset}`, one])).values()]
 }

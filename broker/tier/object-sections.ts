@@ -132,6 +132,11 @@ export function decodeEpochs(bytes: Buffer): EpochEntry[] {
   return entries
 }
 
+/** A transaction that spans two segments is listed in both. */
+export function distinctAborted(aborted: readonly AbortedTransaction[]): AbortedTransaction[] {
+  return [...new Map(aborted.map((one) => [`${one.producerId}/${one.firstOffset}`, one])).values()]
+}
+
 function encodeRows<T>(
   entries: readonly T[], { width, write }: { width: number; write: (bytes: Buffer, at: number, entry: T) => void },
 ): Buffer {

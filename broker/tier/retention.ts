@@ -8,7 +8,7 @@
 import type { SealedSegment } from '../log/sealed-segment.ts'
 import type { ManifestHead } from './manifest-items.ts'
 import type { TierConfig } from './tier-source.ts'
-import type { TieredSegment } from './tiered-segment.ts'
+import { type TieredSegment, timestampOf } from './tiered-segment.ts'
 
 export interface RetentionState {
   readonly now: number
@@ -94,11 +94,6 @@ function totalBytes({ head, rows, local, localBytes }: RetentionState): number {
   const isUncounted = (segment: SealedSegment) => segment.baseOffset < head.tieredEnd || segment.endOffset <= head.logStart
   const uncounted = sum(local.filter(isUncounted).map((segment) => segment.bytes))
   return head.bytes - dead + localBytes - uncounted
-}
-
-/** A segment without timestamps is as old as its seal. */
-function timestampOf({ maxTimestamp, sealedAt }: { readonly maxTimestamp: number; readonly sealedAt: number }): number {
-  return maxTimestamp < 0 ? sealedAt : maxTimestamp
 }
 
 function limitOf(setting: number): number {

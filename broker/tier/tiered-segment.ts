@@ -59,6 +59,11 @@ export function segmentFromJson(value: Json): TieredSegment {
   return segment
 }
 
+/** How old a segment is, on disk or in an object: one without timestamps is as old as its seal. Wall clock, milliseconds. */
+export function timestampOf({ maxTimestamp, sealedAt }: { readonly maxTimestamp: number; readonly sealedAt: number }): number {
+  return maxTimestamp < 0 ? sealedAt : maxTimestamp
+}
+
 function sectionsOf(value: unknown): Section[] {
   if (!Array.isArray(value)) throw damaged('no sections')
   return value.map((row: unknown) => {

@@ -3,7 +3,7 @@
 import type { CompactionState, ManifestHead } from '../manifest-items.ts'
 import type { Manifest } from '../manifest.ts'
 import type { CompactionConfig } from '../tier-source.ts'
-import type { TieredSegment } from '../tiered-segment.ts'
+import { type TieredSegment, timestampOf } from '../tiered-segment.ts'
 
 /** What is in the manifest from the log's start on, as far as compaction has to do with it. */
 export interface CompactionSurvey {
@@ -42,14 +42,14 @@ export async function surveyRows(manifest: Manifest, head: ManifestHead, options
       if (row.endOffset <= head.logStart) continue
       const isDirty = row.endOffset > cleanedEnd
       // Kafka stops at the first segment with a record that is too young, whatever lies behind it.
-      if (isDirty && config.lagMsMin > 0 && timeOf(row) > now - config.lagMsMin) return { ...sums, dirty }
+      if (isDirty && config.lagMsMin > 0 && timestampOf(row) > now - config.lagMsMin) return { ...sums, dirty }
       sums.end = row.endOffset
       if (!isDirty) {
         sums.cleanBytes += row.batchesBytes
         continue
       }
       sums.dirtyBytes += row.batchesBytes
-      sums.dirtySince ??= timeOf(row)
+      sums.dirtySince ??= timestampOf(row)
       if (dirty.length < dirtyRowsMax) dirty.push(row)
     }
     if (rows.length < rowsAtATime) return { ...sums, dirty }
@@ -82,9 +82,4 @@ export function isUnderWay({ passNext }: CompactionState): boolean {
 /** 0 to 1; 0 where there is nothing. */
 export function dirtyRatio({ cleanBytes, dirtyBytes }: Pick<CompactionSurvey, 'cleanBytes' | 'dirtyBytes'>): number {
   return dirtyBytes === 0 ? 0 : dirtyBytes / (cleanBytes + dirtyBytes)
-}
-
-/** A row without timestamps is as old as its seal. */
-function timeOf({ maxTimestamp, sealedAt }: TieredSegment): number {
-  return maxTimestamp < 0 ? sealedAt : maxTimestamp
 }

@@ -2,7 +2,9 @@ import type { LastOfProducer } from '../../compaction/batch-filter.ts'
 import { decodeChecked } from '../../log/checked-file.ts'
 import type { ProducerState } from '../../log/producer-state.ts'
 import type { AbortedTransaction } from '../../log/sealed-segment.ts'
-import { type ChunkChecksums, decodeAborted, decodeChecksums, decodeEpochs, type EpochEntry, type SectionKind } from '../object-sections.ts'
+import {
+  type ChunkChecksums, decodeAborted, decodeChecksums, decodeEpochs, distinctAborted, type EpochEntry, type SectionKind,
+} from '../object-sections.ts'
 import type { TieredSegment } from '../tiered-segment.ts'
 
 /** The bytes of some sections, checked, in the order of `kinds`. */
@@ -37,11 +39,6 @@ export async function abortedOf(sectionsOf: SectionsOf, rows: readonly TieredSeg
     }
   }
   return distinctAborted(found)
-}
-
-/** A transaction that spans two rows is listed in both. */
-export function distinctAborted(aborted: readonly AbortedTransaction[]): AbortedTransaction[] {
-  return [...new Map(aborted.map((one) => [`${one.producerId}/${one.firstOffset}`, one])).values()]
 }
 
 /** What a snapshot of producers says at the end of a row. Where there is none, or it cannot be read, nothing is known of them. */

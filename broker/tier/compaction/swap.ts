@@ -34,9 +34,6 @@ export function isPinned(head: ManifestHead, pin: Pin): boolean {
   return head.epoch === pin.epoch && head.generation === pin.generation
 }
 
-/** How many rows may go, and come, in one swap: each is a write and an item of what is on its way out, or of what was intended. */
-export const swapRowsMax = Math.floor((commitWritesMax - 1) / 2)
-
 /** Writes down what is about to be stored. False: the pin does not hold any more. Throws `TierError`. */
 export function intend(manifest: Manifest, pin: Pin, intent: UploadIntent): Promise<boolean> {
   const { uuid, ...value } = intent
