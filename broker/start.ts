@@ -49,8 +49,8 @@ async function run(config: Config, logger: PinoLogger): Promise<void> {
     openTierIo(config, logger),
   ])
   const broker = await Broker.start(config, {
-      clock: nodeClock, random: nodeRandom, disk: nodeDisk, network: nodeNetwork, logger, metrics, tierIo, bootId: bootId(),
-      table: countedTable(table, (call) => metrics.tableCalled(call)), openCompaction: () => new CompactionWorkerClient(),
+    clock: nodeClock, random: nodeRandom, disk: nodeDisk, network: nodeNetwork, logger, metrics, tierIo, bootId: bootId(),
+    table: countedTable(table, (call) => metrics.tableCalled(call)), openCompaction: () => new CompactionWorkerClient(),
     onReplaced: () => die(logger, undefined, `another process has started as broker ${config.id}, or it was unregistered`),
   })
   const http = await serveHttp(config, broker, metrics)
