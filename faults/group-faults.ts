@@ -10,7 +10,6 @@ import { deleteTopicsApi } from '../broker/protocol/messages/delete-topics.ts'
 import { joinGroupApi } from '../broker/protocol/messages/join-group.ts'
 import { offsetCommitApi } from '../broker/protocol/messages/offset-commit.ts'
 import { offsetFetchApi } from '../broker/protocol/messages/offset-fetch.ts'
-import { produceApi } from '../broker/protocol/messages/produce.ts'
 import { syncGroupApi } from '../broker/protocol/messages/sync-group.ts'
 import type { Place } from '../sim/check/history.ts'
 import { valueBytes } from '../sim/check/values.ts'
@@ -21,6 +20,7 @@ import { makeTopic } from './load.ts'
 import { inSync } from './metadata.ts'
 import { RealReach } from './reach.ts'
 import { endFrom, fetchFrom } from './reads.ts'
+import { write } from './writes.ts'
 
 const deathMsMax = 2_000
 const sessionTimeoutMs = 6_000
@@ -87,18 +87,6 @@ class Group {
   }
 }
 
-async function write(reach: RealReach, { topicId, partition }: Place, values: readonly string[]): Promise<void> {
-  const bytes = recordBatch(values.map((value) => ({ value: valueBytes(value, 20) })))
-  for (const until = performance.now() + soonMsMax; performance.now() < until; await sleep(100)) {
-    const answer = await reach.tried(async () => (await reach.leaderOf({ topicId, partition })).call(produceApi, {
-      acks: -1, timeoutMs: 5_000, topicData: [{ name: '', topicId, partitionData: [{ index: partition, records: [bytes] }] }],
-    }))
-    if (answer?.responses[0]?.partitionResponses[0]?.errorCode === ErrorCode.NONE) return
-    reach.lookAgain()
-  }
-  assert.fail(`nothing could be written within ${soonMsMax} ms`)
-}
-
 /** The broker that was down gets the partition too. */
 async function addReplica(address: string, { topic: name, partition: partitionIndex }: Place & { readonly topic: string }): Promise<void> {
   const wire = await WireClient.connect(address, 'admin')
@@ -107,6 +95,8 @@ async function addReplica(address: string, { topic: name, partition: partitionIn
   }).finally(() => wire.close())
   assert.equal(errorCode, ErrorCode.NONE, 'the partition could not be given to a third broker')
 }
+
+const batchOf = (values: readonly string[]): Buffer => recordBatch(values.map((value) => ({ value: valueBytes(value, 20) })))
 
 const errorName = (code: number): string => Object.entries(ErrorCode).find(([, known]) => known === code)?.[0] ?? String(code)
 
@@ -159,7 +149,7 @@ export const groupFaults: readonly Fault[] = [
       const group = new Group(reach, name)
       const old = { topic: name, topicId: await makeTopic(cluster.observed, wanted), partition: 0 }
       await inSync(cluster.observed, { topicId: old.topicId, replicas: 3, withinMs: soonMsMax })
-      await write(reach, old, Array.from({ length: 30 }, (_, index) => `old:${index}`))
+      await write(reach, old, batchOf(Array.from({ length: 30 }, (_, index) => `old:${index}`)))
       assert.equal(await group.commit(old, 25), ErrorCode.NONE, 'an offset could not be committed')
       await cluster.kill(follower)
       const admin = await WireClient.connect(cluster.observed[0]!, 'admin')
@@ -168,7 +158,7 @@ export const groupFaults: readonly Fault[] = [
       // Not left to the brokers: one that was killed a moment ago is not known to be dead yet, and of two replicas one would be there.
       const brokerIds = [1, 2, 3].filter((id) => id !== follower)
       const made = { ...old, topicId: await makeTopic(cluster.observed, { ...wanted, brokerIds }) }
-      await write(reach, made, ['new:0', 'new:1', 'new:2'])
+      await write(reach, made, batchOf(['new:0', 'new:1', 'new:2']))
       const stale = readdirSync(cluster.diskPath(follower), { recursive: true }).filter((path) => String(path).includes(old.topicId))
       return {
         async effect() {

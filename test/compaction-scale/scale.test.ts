@@ -5,18 +5,11 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { incrementalAlterConfigsApi } from '../../broker/protocol/messages/incremental-alter-configs.ts'
-import { openFolderStore } from '../../broker/objects/folder-store.ts'
-import { recordsOf } from '../../broker/protocol/records.ts'
-import { nodeClock } from '../../broker/runtime/node-clock.ts'
-import { nodeDisk } from '../../broker/runtime/node-disk.ts'
-import { nodeRandom } from '../../broker/runtime/node-random.ts'
-import { openTable } from '../../broker/table/open-table.ts'
-import { compactPartition } from '../../broker/tier/compaction/compact-partition.ts'
-import { InProcessTierIo } from '../../broker/tier/in-process-tier-io.ts'
-import { Manifest } from '../../broker/tier/manifest.ts'
+import type { Manifest } from '../../broker/tier/manifest.ts'
 import { tierIoLimits } from '../../broker/tier/tier-io.ts'
 import { tierLimits } from '../../broker/tier/tier.ts'
 import { BrokerProcess } from '../support/broker-process.ts'
+import { compactUntilIdle, type PartitionPlace, withManifest } from '../support/outside-compactor.ts'
 import { createTopic, offsetAt } from '../support/topic-reader.ts'
 import { WireClient } from '../support/wire-client.ts'
 import { readAll } from './compacted-log.ts'
@@ -91,13 +84,13 @@ class Subject {
     client.close()
   }
 
-  async manifest<T>(use: (manifest: Manifest) => Promise<T>): Promise<T> {
-    const table = await openTable(`sqlite:${join(this.#data, 'table.db')}`, { clock: nodeClock, random: nodeRandom })
-    try {
-      return await use(new Manifest({ table, id: { topicId: this.topicId, partition: 0 }, rowsMax: 8, attemptsMax: 10 }))
-    } finally {
-      await table.close()
-    }
+  get place(): PartitionPlace {
+    const clusterId = this.objects()[0]!.split('/v1/')[1]!.split('/')[0]!
+    return { tablePath: join(this.#data, 'table.db'), objectsPath: join(this.#data, 'objects'), clusterId, topicId: this.topicId, partition: 0 }
+  }
+
+  manifest<T>(use: (manifest: Manifest) => Promise<T>): Promise<T> {
+    return withManifest(this.place, use)
   }
 
   /** Of the broker, in bytes, at its peak since it started. */
@@ -198,28 +191,9 @@ describe(`${recordCount} updates over ${keyCount} keys`, { timeout: 3_600_000 },
   })
 })
 
-/** As a function in the cloud would, until nothing is left to do. */
-async function compactBeside(subject: Subject): Promise<string[]> {
-  const store = await openFolderStore({ path: join(root, 'rivals', 'objects'), disk: nodeDisk, clock: nodeClock, random: nodeRandom })
-  const io = await InProcessTierIo.open({
-    store, disk: nodeDisk, clock: nodeClock, limits: { ...tierIoLimits, blockFileBytesMax: 0 }, cacheDirectory: root, recordsOf,
-    onFault: (doing, cause) => {
-      throw new Error(doing, { cause })
-    },
-  })
-  const config = { deleteRetentionMs, dirtyRatioMin: 0.01, lagMsMin: 0, lagMsMax: Infinity }
-  const prefix = subject.objects()[0]!.split('/v1/')[1]!.split('/')[0]!
-  const ends: string[] = []
-  await subject.manifest(async (manifest) => {
-    for (let last = ''; last !== 'idle' && last !== 'done'; ends.push(last)) {
-      const end = await compactPartition({
-        manifest, io, clock: nodeClock, random: nodeRandom, clusterId: prefix, config, limits: tierLimits, signal: new AbortController().signal,
-      }).catch((cause: Error) => ({ kind: cause.message }))
-      last = end.kind
-    }
-  })
-  await io.close()
-  return ends
+/** Somebody else, until nothing is left to do. */
+function compactBeside(subject: Subject): Promise<string[]> {
+  return compactUntilIdle({ ...subject.place, directory: root, deleteRetentionMs })
 }
 
 async function until(what: string, seconds: number, isSo: () => Promise<boolean>, everyMs = 250): Promise<void> {
