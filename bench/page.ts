@@ -1,4 +1,4 @@
-// docs/benchmarks.md: a section for one broker and one for three, each written by a run of its own.
+// docs/benchmarks.md: sections, each written by a run of its own.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem, type as system, release } from 'node:os'
@@ -9,10 +9,13 @@ export interface Section {
   readonly text: string
   readonly command: string
   readonly runs: number
-  readonly brokers: 1 | 3
+  readonly kind: SectionKind
 }
 
-const titles = { 1: 'One broker', 3: 'Three brokers' } as const
+/** In the order of the page. */
+const titles = { single: 'One broker', transactions: 'Transactions', cluster: 'Three brokers' } as const
+
+export type SectionKind = keyof typeof titles
 
 const introduction = `# Benchmarks
 
@@ -25,15 +28,15 @@ stable storage.
 Sealed segments go to the object store at a pace of their own, so part of that work comes after the run that made them; the row "and
 all that follows from it" waits for the end of it. CPU seconds are those of all threads of all brokers' processes (/proc/PID/stat) per GB
 of values. Latency is from when a record was due to be sent to when the consumer had it, at a steady rate of records of 1 KiB. Throughput
-of a client that is itself the limit says little about the broker: look at the CPU seconds beside it. What transactions cost is
-measured with one librdkafka producer that makes a round of records, waits until all of them are acknowledged or committed, and makes
-the next; their commits to the table are counted by the broker (\`longtail_table_calls_total\`).
+of a client that is itself the limit says little about the broker: look at the CPU seconds beside it.
 [performance.md](performance.md) says why the numbers are what they are.
 `
 
 const settings = {
-  1: 'acks=all on one broker and 4 partitions.',
-  3: `acks=all on three brokers, each a process, with 4 partitions of three replicas, of which two must have a record before it is
+  single: 'acks=all on one broker and 4 partitions.',
+  transactions: `One broker, and one librdkafka producer that makes a round of records, waits until all of them are acknowledged or committed, and
+makes the next. Commits to the table are counted by the broker (\`longtail_table_calls_total\`).`,
+  cluster: `acks=all on three brokers, each a process, with 4 partitions of three replicas, of which two must have a record before it is
 acknowledged. Six processes of Longtail (of both kinds) and three of Kafka are there all the time, and only those rest that are not
 measured. Memory is the sum of three. A gap is the longest time in which a librdkafka producer, with a record due every 2 ms, had nothing
 acknowledged while the leader of its partition was killed (SIGKILL) or stopped in order (SIGTERM).`,
@@ -42,7 +45,7 @@ acknowledged while the leader of its partition was killed (SIGKILL) or stopped i
 /** Puts the section in place of the one before of its kind. */
 export function writeSection(file: string, section: Section): void {
   const others = existsSync(file) ? sectionsOf(readFileSync(file, 'utf8')) : new Map<string, string>()
-  others.set(titles[section.brokers], sectionText(section))
+  others.set(titles[section.kind], sectionText(section))
   const ordered = Object.values(titles).flatMap((title) => (others.has(title) ? [`## ${title}\n\n${others.get(title)!.trim()}\n`] : []))
   writeFileSync(file, [introduction, ...ordered].join('\n'))
 }
@@ -56,10 +59,10 @@ function sectionsOf(page: string): Map<string, string> {
   }))
 }
 
-function sectionText({ text, command, runs, brokers }: Section): string {
+function sectionText({ text, command, runs, kind }: Section): string {
   return `Written by \`${command}\` on ${new Date().toISOString().slice(0, 10)}, ${runs} runs: ${machine()}.
 
-${settings[brokers]}
+${settings[kind]}
 
 ${text}
 `

@@ -9,7 +9,7 @@
 // and for how long writes stop when a leader goes (failover) in place of how long a broker takes to start.
 // --untiered compares equal work: Longtail sends every segment to its object store unless it is told not to, and Kafka does not.
 // --short takes about three minutes; --write puts the table, the machine and the versions into a section of a file, such as
-// docs/benchmarks.md, and leaves the section of the other kind as it is.
+// docs/benchmarks.md, and leaves the sections of other kinds as they are: one broker, its transactions alone, three brokers.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -31,7 +31,7 @@ import {
 } from '../bench/measurements.ts'
 import { measureFailover } from '../bench/failover.ts'
 import { measureTransactions } from '../bench/transactions.ts'
-import { writeSection } from '../bench/page.ts'
+import { type SectionKind, writeSection } from '../bench/page.ts'
 import { table } from '../bench/report.ts'
 import { apacheKafka, longtail, type SingleSubject, type Subject } from '../bench/subject.ts'
 import { setUp } from './peer/setup.ts'
@@ -173,6 +173,12 @@ async function everything(): Promise<void> {
   if (only.has('failover')) await alternate('failover', clusters, measureFailover, 'none')
 }
 
+/** Transactions alone are a section of their own. */
+function sectionKind(): SectionKind {
+  if (clusters.length > 0) return 'cluster'
+  return values.only === 'transactions' ? 'transactions' : 'single'
+}
+
 try {
   await everything()
   const columns = subjects.map((subject) => ({ name: subject.name, samples: results.get(subject)! }))
@@ -180,7 +186,7 @@ try {
   console.log(text)
   if (values.write !== undefined) {
     const command = `npm run bench -- ${process.argv.slice(2).join(' ')}`.trim()
-    writeSection(values.write, { text, command, runs: sizes.runs, brokers: clusters.length > 0 ? 3 : 1 })
+    writeSection(values.write, { text, command, runs: sizes.runs, kind: sectionKind() })
   }
 } finally {
   await Promise.all(subjects.map((subject) => subject.dispose()))
