@@ -23,7 +23,7 @@ const lookEveryMs = 10
 const looksPerDecision = 10
 /** Where timers were late, history goes on with so much of its pace, and else with so many bytes per second more. */
 const slowdown = 0.6
-const speedupBytesPerSecond = 512 * 1024
+const speedupBytesPerSecond = 128 * 1024
 /** After so many milliseconds without a read nobody looks any more. */
 const restAfterMs = 1000
 /** Whoever wrote is expected to go on for so many milliseconds: an append that waits for the disk is no sign of rest. */
@@ -44,7 +44,7 @@ export class ColdPace {
   #isLooking = false
   #looks = 0
   #latestMs = 0
-  #hotBefore = 0
+  #hotSeen = 0
   #hotUntil = -Infinity
 
   constructor(options: ColdPaceOptions) {
@@ -62,6 +62,7 @@ export class ColdPace {
   async take(bytes: number, deadlineMs: number): Promise<boolean> {
     const { clock } = this.#options
     const now = clock.monotonic()
+    if (now - this.#usedAt >= restAfterMs) this.#hotSeen = this.#options.hotTraffic()
     this.#usedAt = now
     this.#look()
     this.#ahead = Math.max(0, this.#ahead - ((now - this.#at) / 1000) * this.#bytesPerSecond)
@@ -76,15 +77,14 @@ export class ColdPace {
     return true
   }
 
-  /** So many bytes were let through and not read. */
-  giveBack(bytes: number): void {
-    this.#ahead = Math.max(0, this.#ahead - bytes)
+  /** Of so many bytes that were let through, this many were read: fewer, or more where one batch alone is larger. */
+  settle(takenBytes: number, readBytes: number): void {
+    this.#ahead = Math.max(0, this.#ahead + readBytes - takenBytes)
   }
 
   #look(): void {
     if (this.#isLooking) return
     this.#isLooking = true
-    this.#hotBefore = this.#options.hotTraffic()
     this.#lookAgain()
   }
 
@@ -94,25 +94,31 @@ export class ColdPace {
     clock.after(lookEveryMs, () => {
       const now = clock.monotonic()
       this.#latestMs = Math.max(this.#latestMs, now - due)
-      if (++this.#looks === looksPerDecision) this.#decide()
+      this.#heed(now)
+      if (++this.#looks === looksPerDecision) this.#decide(now)
       this.#isLooking = now - this.#usedAt < restAfterMs
       if (this.#isLooking) this.#lookAgain()
     })
   }
 
-  #decide(): void {
-    const { limits, hotTraffic } = this.#options
-    const { coldBytesPerSecondMin: min, coldBytesPerSecondFirst: first, coldBytesPerSecondMax: max } = limits
-    const hot = hotTraffic()
-    const now = this.#options.clock.monotonic()
-    const wasHot = now < this.#hotUntil
-    if (hot !== this.#hotBefore) this.#hotUntil = now + hotForMs
-    const isLate = this.#latestMs > limits.coldLatenessMsMax
+  /** The first append after a rest ends the rest at once: a tenth of a second without a pace is what its percentiles are made of. */
+  #heed(now: number): void {
+    const hot = this.#options.hotTraffic()
+    if (hot === this.#hotSeen) return
+    this.#hotSeen = hot
+    if (now >= this.#hotUntil) {
+      this.#bytesPerSecond = Math.min(this.#bytesPerSecond, this.#options.limits.coldBytesPerSecondFirst)
+      this.#looks = 0
+      this.#latestMs = 0
+    }
+    this.#hotUntil = now + hotForMs
+  }
+
+  #decide(now: number): void {
+    const { coldBytesPerSecondMin: min, coldBytesPerSecondMax: max, coldLatenessMsMax } = this.#options.limits
     if (now >= this.#hotUntil) this.#bytesPerSecond = max
-    else if (!wasHot) this.#bytesPerSecond = Math.min(this.#bytesPerSecond, first)
-    else if (isLate) this.#bytesPerSecond = Math.max(min, this.#bytesPerSecond * slowdown)
+    else if (this.#latestMs > coldLatenessMsMax) this.#bytesPerSecond = Math.max(min, this.#bytesPerSecond * slowdown)
     else this.#bytesPerSecond = Math.min(max, this.#bytesPerSecond + speedupBytesPerSecond)
-    this.#hotBefore = hot
     this.#looks = 0
     this.#latestMs = 0
   }

@@ -94,12 +94,12 @@ export class ColdReader {
     } catch (cause) {
       if (reading.batches.length === 0) return refusal(tierErrorOf('reading', cause))
     } finally {
-      pace.giveBack(reading.bytesLeft)
+      pace.settle(bytesMax, bytesIn(reading.batches))
     }
     // What was ready in time; a failure behind it comes up when the client asks for that.
     const { batches, releases, offset: nextOffset } = reading
     if (batches.length === 0) return { kind: 'pending' }
-    const bytes = batches.reduce((total, one) => total + one.length, 0)
+    const bytes = bytesIn(batches)
     const aborted = distinctAborted(reading.aborted)
     return { kind: 'batches', batches: [...batches], bytes, nextOffset, aborted, release: releaseAll([...releases]) }
   }
@@ -175,6 +175,10 @@ export class ColdReader {
     if (manifest.head === undefined || segment.endOffset >= manifest.head.tieredEnd) return
     manifest.find(segment.endOffset).then((next) => next && io.readAhead(next, limits.readAheadBytes), () => {})
   }
+}
+
+function bytesIn(batches: readonly Buffer[]): number {
+  return batches.reduce((sum, { length }) => sum + length, 0)
 }
 
 function refusal(cause: TierError): ColdReadResult {

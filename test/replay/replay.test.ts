@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { ErrorCode } from '../../broker/protocol/error-code.ts'
 import { offsetCommitApi } from '../../broker/protocol/messages/offset-commit.ts'
@@ -225,21 +226,23 @@ describe(`a history of ${historyBytes / MiB} MiB of which ${localBytes / MiB} Mi
   test(`does not slow producers down when eight consumers read it: at the 99th percentile to at most ${slowdownMax} of the time without`, async (context) => {
     const client = await WireClient.connect(broker.bootstrap)
     const topicId = await createTopic(client, { name: `timed-${randomUUID()}`, partitions: 1 })
+    client.close()
+    const producer = startProducer(broker.bootstrap, topicId)
     const [without, during]: [number[], number[]] = [[], []]
-    await timedProduce(client, topicId, 2)
+    await producer.percentile99(2)
     let replayed = 0
     // Short windows in turn, and their medians: a disk that others use as well is slow for seconds at a time.
     for (let window = 0; window < windows; window++) {
-      without.push(percentile99(await timedProduce(client, topicId, windowSeconds)))
+      without.push(await producer.percentile99(windowSeconds))
       const readers = startReaders(broker.bootstrap, topic)
       await sleep(1500)
       const before = readers.bytes()
-      during.push(percentile99(await timedProduce(client, topicId, windowSeconds)))
+      during.push(await producer.percentile99(windowSeconds))
       replayed += readers.bytes() - before
       readers.stop()
       await sleep(500)
     }
-    client.close()
+    producer.stop()
     const [alone, together] = [median(without), median(during)]
     const shown = (values: readonly number[]) => values.map((value) => value.toFixed(1)).join(', ')
     context.diagnostic(
@@ -251,34 +254,25 @@ describe(`a history of ${historyBytes / MiB} MiB of which ${localBytes / MiB} Mi
   })
 })
 
-/** One batch of 1 KiB every 2 ms, as it is due and not as the last one is done; milliseconds of each. */
-async function timedProduce(client: WireClient, topicId: string, seconds: number): Promise<number[]> {
-  const times: number[] = []
-  const records = () => recordBatch([{ value: Buffer.alloc(1024, 'x') }])
-  const under: Promise<void>[] = []
-  const start = performance.now()
-  for (let index = 0; index < seconds * 500; index++) {
-    const due = start + index * 2
-    const wait = due - performance.now()
-    if (wait > 1) await sleep(wait)
-    const call = client.call(produceApi, {
-      acks: -1,
-      timeoutMs: 30_000,
-      topicData: [{ topicId, name: '', partitionData: [{ index: 0, records: [records()] }] }],
-    })
-    under.push(
-      call.then(({ responses }) => {
-        assert.equal(responses[0]!.partitionResponses[0]!.errorCode, ErrorCode.NONE)
-        times.push(performance.now() - due)
-      }),
-    )
-  }
-  await Promise.all(under)
-  return times
+interface TimedProducer {
+  /** Writes for so many seconds, and resolves with the 99th percentile of its requests in milliseconds. */
+  percentile99(seconds: number): Promise<number>
+  stop(): void
 }
 
-function percentile99(times: readonly number[]): number {
-  return times.toSorted((one, other) => one - other)[Math.floor(times.length * 0.99)]!
+function startProducer(bootstrap: string, topicId: string): TimedProducer {
+  const script = fileURLToPath(new URL('timed-producer.ts', import.meta.url))
+  const child = spawn(process.execPath, [script, bootstrap, topicId], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  return {
+    async percentile99(seconds) {
+      child.stdin.write(`${seconds}\n`)
+      const { value, done } = await answers.next()
+      assert.ok(done !== true, 'the producer ended')
+      return Number(value)
+    },
+    stop: () => void child.kill('SIGKILL'),
+  }
 }
 
 function median(values: readonly number[]): number {
@@ -289,7 +283,7 @@ function startReaders(bootstrap: string, topic: HistoryTopic): { bytes(): number
   const script = fileURLToPath(new URL('cold-readers.ts', import.meta.url))
   // Only what is cold: the last quarter may be on the broker's disk.
   const end = Math.floor(topic.written[0]!.length * 0.75) * recordsPerBatch
-  const child = spawn(process.execPath, [script, bootstrap, topic.topicId, String(partitions), String(end)], {
+  const child = spawn('chrt', ['--idle', '0', process.execPath, script, bootstrap, topic.topicId, String(partitions), String(end)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let last = 0

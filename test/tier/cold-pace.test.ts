@@ -44,7 +44,7 @@ suite('the pace of reading history', () => {
     await live(0.5, true)
     const { bytesPerSecond } = pace
     assert.ok(bytesPerSecond >= limits.coldBytesPerSecondFirst && bytesPerSecond < 2 * limits.coldBytesPerSecondFirst)
-    await live(400, true)
+    await live(800, true)
     assert.equal(pace.bytesPerSecond, limits.coldBytesPerSecondMax)
   })
 
@@ -54,7 +54,7 @@ suite('the pace of reading history', () => {
     await live(20, true)
     assert.equal(pace.bytesPerSecond, limits.coldBytesPerSecondMin)
     clock.lateMs = 0
-    await live(10, true)
+    await live(20, true)
     assert.ok(pace.bytesPerSecond > 2 * limits.coldBytesPerSecondMin)
     await live(1, false)
     assert.ok(pace.bytesPerSecond < limits.coldBytesPerSecondMax, 'a pause between two appends changes nothing')
@@ -84,7 +84,32 @@ suite('the pace of reading history', () => {
     const clock = new ManualClock()
     const pace = new ColdPace({ clock, limits: { ...limits, coldBytesPerSecondMax: 1000 }, hotTraffic: () => 0 })
     await pace.take(10_000, Infinity)
-    pace.giveBack(10_000)
+    pace.settle(10_000, 0)
     assert.equal(await pace.take(1, clock.monotonic()), true)
+  })
+
+  test('a batch that is larger than what was asked for is waited for as well', async () => {
+    const clock = new ManualClock()
+    const pace = new ColdPace({ clock, limits: { ...limits, coldBytesPerSecondMax: 1000 }, hotTraffic: () => 0 })
+    await pace.take(100, Infinity)
+    pace.settle(100, 2000)
+    let isThrough = false
+    void pace.take(1, Infinity).then(() => (isThrough = true))
+    await clock.advance(1900)
+    assert.equal(isThrough, false)
+    await clock.advance(200)
+    assert.equal(isThrough, true)
+  })
+
+  test('the first append ends what nobody held back, before another tenth of a second is over', async () => {
+    const clock = new ManualClock()
+    let appended = 0
+    const pace = new ColdPace({ clock, limits, hotTraffic: () => appended })
+    await pace.take(1, Infinity)
+    await clock.advance(10)
+    assert.equal(pace.bytesPerSecond, limits.coldBytesPerSecondMax)
+    appended++
+    await clock.advance(10)
+    assert.equal(pace.bytesPerSecond, limits.coldBytesPerSecondFirst)
   })
 })
