@@ -93,17 +93,21 @@ export interface Committed {
 export function committedRecords(bootstrap: string, place: PartitionPlace): Promise<Committed> {
   return atLeader(bootstrap, place, async (wire, { topicId }) => {
     const view = new CommittedView()
-    for (let offset = await offsetNamed(wire, { ...place, timestamp: -2, isolationLevel: 0 }); ; ) {
+    let offset = await offsetNamed(wire, { ...place, timestamp: -2, isolationLevel: 0 })
+    for (let isStable = true; ; ) {
       const { responses: [topic] } = await wire.call(fetchApi, {
-        maxWaitMs: 100, minBytes: 1, maxBytes: bytesMax, isolationLevel: 1, sessionId: 0, sessionEpoch: -1, forgottenTopicsData: [], rackId: '',
+        maxWaitMs: 100, minBytes: 1, maxBytes: bytesMax, isolationLevel: isStable ? 1 : 0, sessionId: 0, sessionEpoch: -1, forgottenTopicsData: [], rackId: '',
         topics: [{ topic: '', topicId, partitions: [{ partition: place.partition, fetchOffset: offset, partitionMaxBytes: bytesMax }] }],
       })
       const found = topic?.partitions[0]
       if (found === undefined || found.errorCode !== ErrorCode.NONE) throw new ErrorAnswer(`fetch at ${offset}`, found?.errorCode ?? -1)
       const batches = [...batchesIn(found.records ?? Buffer.alloc(0))].filter(({ endOffset }) => endOffset > offset)
-      view.add(batches, found.abortedTransactions ?? [])
+      if (isStable) view.add(batches, found.abortedTransactions ?? [])
+      else view.addBehind(batches)
       offset = batches.at(-1)?.endOffset ?? offset
-      if (batches.length === 0 && offset >= found.lastStableOffset) return view.finish()
+      if (batches.length > 0 || offset < (isStable ? found.lastStableOffset : found.highWatermark)) continue
+      if (!isStable || !view.hasOpen) return view.finish()
+      isStable = false
     }
   })
 }
@@ -131,7 +135,20 @@ export class CommittedView {
     }
   }
 
-  /** What no marker has come for by the stable end was not committed, whatever was taken for it. */
+  /**
+   * Behind the stable end: there are markers of transactions that began before it, where another one that is open made it end
+   * there. Records are nobody's yet.
+   */
+  addBehind(batches: readonly RecordBatch[]): void {
+    for (const batch of batches) if (batch.isControl) this.#mark(batch)
+  }
+
+  /** Whether markers are missing. */
+  get hasOpen(): boolean {
+    return this.#open.size > 0
+  }
+
+  /** What no marker has come for was not committed, whatever was taken for it. */
   finish(): Committed {
     for (const open of this.#open.values()) this.#disputed.push(...open.filter(({ isTaken }) => isTaken).map(({ baseOffset }) => baseOffset))
     return { records: this.#records, disputed: this.#disputed }

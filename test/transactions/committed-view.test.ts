@@ -44,3 +44,22 @@ test('a committed transaction that is listed is disputed', () => {
 test('a transaction without a marker below the stable end is disputed', () => {
   assert.deepEqual(read([{ producerId: 7, firstOffset: 0 }], log.slice(0, -1)).disputed, [4])
 })
+
+test('a transaction whose marker comes behind the stable end, since another one is open, is not disputed where they agree', () => {
+  const open = [data(0, 7, 'aborted'), data(1, 8, 'committed'), data(2, 9, 'aborted too')]
+  for (const [kind, disputed] of [['commit', []], ['abort', [1]]] as const) {
+    const view = new CommittedView()
+    view.add(open, [{ producerId: 7, firstOffset: 0 }, { producerId: 9, firstOffset: 2 }])
+    assert.ok(view.hasOpen)
+    view.addBehind([data(3, 6, 'open'), marker(4, 9, 'abort'), marker(5, 8, kind), data(6, 8, 'later'), marker(7, 8, 'commit'), marker(8, 7, 'abort')])
+    assert.ok(!view.hasOpen)
+    assert.deepEqual(view.finish().disputed, disputed)
+  }
+})
+
+test('a transaction without a marker anywhere is disputed where it was taken for committed', () => {
+  const view = new CommittedView()
+  view.add([data(0, 8, 'nobody ended it')], [])
+  view.addBehind([data(1, 9, 'open')])
+  assert.deepEqual(view.finish().disputed, [0])
+})
