@@ -62,7 +62,6 @@ export class ColdPace {
   async take(bytes: number, deadlineMs: number): Promise<boolean> {
     const { clock } = this.#options
     const now = clock.monotonic()
-    if (now - this.#usedAt >= restAfterMs) this.#hotSeen = this.#options.hotTraffic()
     this.#usedAt = now
     this.#look()
     this.#ahead = Math.max(0, this.#ahead - ((now - this.#at) / 1000) * this.#bytesPerSecond)
@@ -85,6 +84,7 @@ export class ColdPace {
   #look(): void {
     if (this.#isLooking) return
     this.#isLooking = true
+    this.#hotSeen = this.#options.hotTraffic()
     this.#lookAgain()
   }
 

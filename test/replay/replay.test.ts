@@ -228,6 +228,7 @@ describe(`a history of ${historyBytes / MiB} MiB of which ${localBytes / MiB} Mi
     const topicId = await createTopic(client, { name: `timed-${randomUUID()}`, partitions: 1 })
     client.close()
     const producer = startProducer(broker.bootstrap, topicId)
+    context.after(() => producer.stop())
     const [without, during]: [number[], number[]] = [[], []]
     await producer.percentile99(2)
     let replayed = 0
@@ -242,7 +243,6 @@ describe(`a history of ${historyBytes / MiB} MiB of which ${localBytes / MiB} Mi
       readers.stop()
       await sleep(500)
     }
-    producer.stop()
     const [alone, together] = [median(without), median(during)]
     const shown = (values: readonly number[]) => values.map((value) => value.toFixed(1)).join(', ')
     context.diagnostic(
@@ -283,7 +283,7 @@ function startReaders(bootstrap: string, topic: HistoryTopic): { bytes(): number
   const script = fileURLToPath(new URL('cold-readers.ts', import.meta.url))
   // Only what is cold: the last quarter may be on the broker's disk.
   const end = Math.floor(topic.written[0]!.length * 0.75) * recordsPerBatch
-  const child = spawn('chrt', ['--idle', '0', process.execPath, script, bootstrap, topic.topicId, String(partitions), String(end)], {
+  const child = spawn(process.execPath, [script, bootstrap, topic.topicId, String(partitions), String(end)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let last = 0
